@@ -1,0 +1,45 @@
+/* gateway - the running pieces, wired by main and handed to webui and the control socket. */
+#ifndef DAEMON_GATEWAY_H
+#define DAEMON_GATEWAY_H
+
+#include "config/config.h"
+#include "dns/dns.h"
+#include "queue/queue.h"
+#include "smtp/callout.h"
+#include "smtp/limits.h"
+#include "store/store.h"
+#include "tls/tls.h"
+
+struct gateway {
+	struct store *store;
+	struct config_holder *config;
+	struct dns *dns;
+	struct tls_client *tls_client;
+	struct queue *queue;
+	struct smtp_limits *limits;
+	struct callout *callout;
+	struct daemon *daemon;
+	int64_t started_s;
+};
+
+enum { HEALTH_LISTENERS_MAX = 64 };
+struct health_listener {
+	char listener[64], service[32], address[80]; /* "public", "smtp", "0.0.0.0:25" */
+	bool up;
+	int64_t connections; /* since start */
+};
+struct health {
+	struct health_listener listeners[HEALTH_LISTENERS_MAX];
+	size_t listener_count;
+	int64_t sessions_open;
+	int64_t disk_free_bytes, disk_total_bytes; /* of the data directory */
+	int64_t rss_bytes;
+	char config_problem[512]; /* why the last reload was refused, or "" */
+	int64_t config_loaded_s;
+};
+void health_read(const struct gateway *g, struct health *out);
+
+/* Reads mox.conf again, as SIGHUP does. On failure the old one stays. */
+int gateway_reload(struct gateway *g, struct err *err) MUST_USE;
+
+#endif

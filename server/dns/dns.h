@@ -1,0 +1,92 @@
+/* dns - the door to libunbound: validated answers, with deadlines that end a call.
+ * Names in and out are A-label ASCII without the trailing dot. Thread-safe. */
+#ifndef DNS_DNS_H
+#define DNS_DNS_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/net.h"
+
+struct dns;
+
+struct dns_options {
+	const char *trust_anchor_file; /* NULL: /usr/share/dns/root.key; "none": no validation */
+	const char *const *forward;    /* "ip@port" */
+	size_t forward_count;
+	const char *const *stub_zones, *const *stub_addrs; /* pairs */
+	size_t stub_count;
+};
+
+int dns_open(const struct dns_options *opt, struct dns **out, struct err *err) MUST_USE;
+/* Answers from a text fixture (design.md 4.5); the format is described in fixture.c.
+ * For tests and for machines without DNS. */
+int dns_open_fixture(struct str text, struct dns **out, struct err *err) MUST_USE;
+void dns_close(struct dns **d);
+
+enum dns_type {
+	DNS_A = 1,
+	DNS_NS = 2,
+	DNS_CNAME = 5,
+	DNS_PTR = 12,
+	DNS_MX = 15,
+	DNS_TXT = 16,
+	DNS_AAAA = 28,
+	DNS_SRV = 33,
+	DNS_TLSA = 52,
+	DNS_CAA = 257
+};
+
+enum dns_status {
+	DNS_OK, /* at least one record */
+	DNS_NXDOMAIN,
+	DNS_NODATA,
+	DNS_BOGUS,  /* validation failed; reason says why */
+	DNS_FAILED, /* SERVFAIL, refused, unreachable */
+	DNS_TIMEOUT /* the deadline passed */
+};
+
+struct dns_record {
+	struct str name;       /* target of MX, NS, CNAME, PTR, SRV; "" for the root (null MX) */
+	unsigned pref;         /* MX preference, SRV priority */
+	unsigned weight, port; /* SRV */
+	struct ip ip;          /* A, AAAA */
+	struct str data;       /* TXT strings joined; TLSA association data; CAA value */
+	unsigned usage, selector, match; /* TLSA; CAA flags in usage */
+	struct str tag;                  /* CAA */
+};
+
+struct dns_answer {
+	enum dns_status status;
+	bool secure;          /* validated, every link of a CNAME chain included */
+	struct str reason;    /* for bogus, failed, time-out; in words */
+	struct str canonical; /* the name after CNAMEs; the query name without any */
+	int64_t ttl_s;
+	struct dns_record *records; /* MX and SRV sorted by preference, random inside equal ones */
+	size_t count;
+};
+
+/* One lookup. CNAMEs are followed, but for type CNAME. The verdict is in answer, whose
+ * memory is in the arena. -1 (ERR_BUG) only for a name that cannot be asked. */
+int dns_lookup(struct dns *d, enum dns_type type, const char *name, struct deadline deadline,
+	struct arena *arena, struct dns_answer *answer, struct err *err) MUST_USE;
+
+/* A and AAAA side by side, IPv6 records after IPv4 ones; secure only if both are.
+ * A literal address is answered without a query (not secure). */
+int dns_addr(struct dns *d, const char *name, struct deadline deadline, struct arena *arena,
+	struct dns_answer *answer, struct err *err) MUST_USE;
+/* PTR of an address. */
+int dns_ptr(struct dns *d, const struct ip *ip, struct deadline deadline, struct arena *arena,
+	struct dns_answer *answer, struct err *err) MUST_USE;
+
+const char *dns_status_text(enum dns_status s);  /* "ok", "nxdomain", ... */
+bool dns_status_is_temporary(enum dns_status s); /* bogus, failed, timeout */
+
+/* Domain names (RFC 5890): Unicode or ASCII in, lower-case A-labels out. A trailing dot,
+ * empty labels, labels over 63 and names over 253 octets are refused with the reason. */
+enum { DNS_NAME_MAX = 254 };
+int dns_name_to_ascii(struct str name, char out[DNS_NAME_MAX], struct err *err) MUST_USE;
+/* Unicode for people; the input itself when it cannot be decoded. */
+struct str dns_name_to_unicode(struct arena *arena, const char *ascii);
+
+#endif

@@ -1,0 +1,40 @@
+/* queue - when and where to deliver. One scheduler thread, a bounded pool of delivery
+ * threads; woken by commits, never polling. */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include "config/config.h"
+#include "dns/dns.h"
+#include "store/queue.h"
+#include "tls/tls.h"
+
+struct queue;
+
+struct queue_options {
+	struct store *store;
+	struct config_holder *config;
+	struct dns *dns;
+	struct tls_client *tls;
+};
+
+int queue_start(const struct queue_options *opt, struct queue **out, struct err *err) MUST_USE;
+/* No new deliveries; running ones get until d, then their connections are cut (their
+ * recipients stay queued). Waits for all threads. Sets *q to NULL. */
+void queue_stop(struct queue **q, struct deadline d);
+
+/* The verbs of pages and CLI. Retry also forgets that a next hop was down. */
+int queue_act(struct queue *q, enum store_queue_verb verb, int64_t msg_id, int64_t rcpt_id,
+	size_t *changed, struct err *err) MUST_USE;
+int queue_act_all(struct queue *q, enum store_queue_verb verb, const struct store_queue_filter *f,
+	size_t *changed, struct err *err) MUST_USE;
+
+/* Seconds from attempt n (0-based, just failed) to the next: first * 2^n, spec 4.2. */
+int64_t queue_backoff_s(const struct config_queue *c, unsigned attempt);
+
+struct queue_stats {
+	int64_t active, delivered, deferred, failed, connections_opened, connections_reused;
+	int64_t hops_down; /* next hops now known to be down */
+};
+void queue_stats_get(struct queue *q, struct queue_stats *out);
+
+#endif

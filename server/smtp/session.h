@@ -1,0 +1,37 @@
+/* session - the SMTP server (RFC 5321): one blocking function a connection. */
+#ifndef SMTP_SESSION_H
+#define SMTP_SESSION_H
+
+#include "base/conn.h"
+#include "config/config.h"
+#include "dns/dns.h"
+#include "smtp/callout.h"
+#include "smtp/limits.h"
+#include "store/store.h"
+#include "tls/tls.h"
+
+enum smtp_service { SMTP_SERVICE_MX, SMTP_SERVICE_SUBMISSION, SMTP_SERVICE_SUBMISSIONS };
+
+/* What a session is given; everything outlives it. */
+struct smtp_deps {
+	struct store *store;
+	struct config_holder *config;
+	struct dns *dns; /* may be NULL: no look-ups */
+	struct smtp_limits *limits;
+	struct callout *callout;
+	const volatile int *stopping; /* not 0: finish the transaction, then 421 */
+};
+
+struct smtp_session_options {
+	const struct smtp_deps *deps;
+	enum smtp_service service;
+	const char *listener;   /* its name in the config snapshot taken by the session */
+	struct tls_server *tls; /* a reference the session releases; NULL: no TLS */
+};
+
+/* Runs the dialogue until QUIT, an error or a limit; closes conn. Connection limits were
+ * taken by the listener (smtp_limits_connect) unless PROXY v2 is in use, where the session
+ * reads the header first and takes them itself. */
+void smtp_session_run(struct conn *conn, const struct smtp_session_options *opt);
+
+#endif
