@@ -1,7 +1,9 @@
 # mox - the web-administered mail gateway.   make help: what there is to run.
 
 B       ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      = gcc
+endif
 NODE    ?= node
 PREFIX  ?= /usr
 DESTDIR ?=
@@ -49,9 +51,12 @@ mox: $(B)/mox
 $(B)/mox: $(B)/server/daemon/main.o $(B)/libmox.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+.PHONY: lib
+lib: $(B)/libmox.a
+
 $(B)/libmox.a: $(LIB_OBJ) $(B)/assets.o
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 # Only server/base/version.c knows the version, so that a commit rebuilds one file.
 $(B)/server/base/version.o: CFLAGS += -DMOX_VERSION='"$(VERSION)"'
