@@ -1,0 +1,64 @@
+"""Messages with unique ids, and what a Maildir holds."""
+import email
+import email.policy
+import itertools
+import os
+import time
+
+from .net import wait_for
+
+_count = itertools.count(1)
+
+
+def unique():
+    return "%x.%x.%x" % (os.getpid(), time.time_ns(), next(_count))
+
+
+def message(sender="a@sender.example", to="b@mox.example", subject="hello", body="Text.\r\n",
+            size=0, headers=(), mid=None):
+    """Bytes with CRLF lines; mid is put into Message-ID."""
+    mid = mid or unique() + "@e2e.example"
+    lines = ["From: <%s>" % sender, "To: <%s>" % to, "Subject: " + subject,
+             "Date: Mon, 23 Nov 2026 12:00:00 +0000", "Message-ID: <%s>" % mid]
+    lines += list(headers)
+    text = ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+    while len(text) < size:
+        text += b"x" * 76 + b"\r\n"
+    return text
+
+
+def parse(raw):
+    return email.message_from_bytes(raw, policy=email.policy.default)
+
+
+def message_id(raw):
+    value = parse(raw)["Message-ID"]
+    return str(value).strip(" <>") if value else None
+
+
+class Maildir:
+    def __init__(self, path):
+        self.path = path
+
+    def raw(self):
+        out = []
+        for sub in ("new", "cur"):
+            folder = os.path.join(self.path, sub)
+            if os.path.isdir(folder):
+                for name in sorted(os.listdir(folder)):
+                    with open(os.path.join(folder, name), "rb") as f:
+                        out.append(f.read())
+        return out
+
+    def ids(self):
+        return [message_id(r) for r in self.raw()]
+
+    def find(self, mid):
+        return [r for r in self.raw() if message_id(r) == mid]
+
+    def wait(self, count=1, seconds=10.0):
+        return wait_for(lambda: (lambda r: r if len(r) >= count else None)(self.raw()), seconds,
+                        "%d messages in %s" % (count, self.path))
+
+    def wait_mid(self, mid, seconds=10.0):
+        return wait_for(lambda: self.find(mid), seconds, "message %s in %s" % (mid, self.path))[0]
