@@ -16,6 +16,15 @@ struct config_keycert {
 	const char *cert_file, *key_file; /* absolute, or made so from mox.conf's folder */
 };
 
+struct config_acme { /* a certificate authority that listeners name */
+	const char *name;
+	const char *directory_url, *contact_email;
+	const char *issuer_domain_name;        /* for CAA, or NULL */
+	const char *eab_key_id, *eab_key_file; /* external account binding, or NULL */
+	int64_t renew_before_s;
+	unsigned port; /* for tls-alpn-01, 443 */
+};
+
 struct config_listener {
 	const char *name;
 	struct ip *ips;
@@ -105,6 +114,8 @@ struct config {
 	bool tls_ca_additional;
 	const char **tls_ca_files;
 	size_t tls_ca_file_count;
+	struct config_acme *acme;
+	size_t acme_count;
 	struct config_listener *listeners;
 	size_t listener_count;
 	struct config_limits limits;
@@ -130,6 +141,8 @@ struct config *config_new(const char *data_dir, const char *hostname);
 char *config_strdup(struct config *c, const char *s);
 /* Appends a zeroed listener with its defaults set and returns it. */
 struct config_listener *config_listener_add(struct config *c, const char *name);
+/* The listener of that name, or NULL. */
+const struct config_listener *config_listener(const struct config *c, const char *name);
 
 /* The current snapshot, shared by threads. A holder starts with one reference to c. */
 struct config_holder;
