@@ -64,6 +64,13 @@ struct write_op {
 	struct write_op *next;
 };
 
+enum checkpoint_state {
+	CHECKPOINT_IDLE,
+	CHECKPOINT_WANTED, /* the thread copies */
+	CHECKPOINT_COPIED, /* the writer's turn */
+	CHECKPOINT_STOP
+};
+
 struct store {
 	char *data_dir;
 	char *db_file;
@@ -80,6 +87,15 @@ struct store {
 	bool write_stop, writer_running;
 	struct store_stats stats;
 	int64_t next_msg_id; /* writer thread only */
+
+	/* checkpoints */
+	struct db *checkpointer;
+	pthread_t checkpoint_thread;
+	pthread_mutex_t checkpoint_lock;
+	pthread_cond_t checkpoint_cond;
+	enum checkpoint_state checkpoint_state;
+	bool checkpoint_running;
+	int wal_pages; /* writer thread only */
 
 	/* readers */
 	pthread_mutex_t read_lock;
@@ -99,6 +115,11 @@ struct store {
 int store_write(struct store *s, struct write_op *op, struct err *err) MUST_USE;
 int writer_start(struct store *s, struct err *err) MUST_USE;
 void writer_stop(struct store *s);
+
+/* Called by the writer after each commit. */
+void checkpoint_after_commit(struct store *s);
+int checkpoint_start(struct store *s, struct err *err) MUST_USE;
+void checkpoint_stop(struct store *s);
 
 /* A read connection, to be given back; blocks while all are in use. */
 struct db *reader_take(struct store *s, struct err *err) MUST_USE;

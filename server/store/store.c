@@ -12,7 +12,7 @@
 
 static const char pragmas_writer[] =
 	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-	"PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8000;"
+	"PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 0;"
 	"PRAGMA journal_size_limit = 67108864;";
 static const char pragmas_reader[] =
 	"PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096;";
@@ -128,6 +128,7 @@ static void store_free(struct store *s)
 {
 	struct db *next;
 
+	checkpoint_stop(s);
 	for (; s->read_free != NULL; s->read_free = next) {
 		next = s->read_free->next;
 		db_close(&s->read_free);
@@ -173,10 +174,11 @@ int store_open(const char *data_dir, struct store **out, struct err *err)
 		dir_make(s->spool_dir, err) < 0)
 		goto fail;
 	/* The page size counts only for a new file. */
-	if (db_exec(s->writer, "PRAGMA page_size = 4096", err) < 0 ||
+	if (db_exec(s->writer, "PRAGMA page_size = 8192", err) < 0 ||
 		db_exec(s->writer, pragmas_writer, err) < 0 || schema_migrate(s->writer, err) < 0 ||
 		gauges_load(s, err) < 0 || spool_check(s, err) < 0 ||
-		due_load(s->due, s->writer, err) < 0 || writer_start(s, err) < 0) {
+		due_load(s->due, s->writer, err) < 0 || checkpoint_start(s, err) < 0 ||
+		writer_start(s, err) < 0) {
 		err_prefix(err, "%s", s->db_file);
 		goto fail;
 	}

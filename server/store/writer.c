@@ -165,6 +165,8 @@ static void batch_commit(struct store *s, struct write_op *ops, int64_t *counts_
 		ops = next;
 	}
 	pthread_mutex_unlock(&s->write_lock);
+	if (rc == 0)
+		checkpoint_after_commit(s);
 }
 
 /* Takes up to BATCH_MAX operations; write_lock is held. */
