@@ -30,9 +30,10 @@ FLOOR2 = server/http
 FLOOR3 = server/auth server/policy server/acme
 FLOOR4 = server/smtp
 FLOOR5 = server/report server/queue
-FLOOR6 = server/daemon server/cli server/setup
-FLOOR7 = webui
-FLOORS = $(FLOOR0) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4) $(FLOOR5) $(FLOOR6) $(FLOOR7)
+FLOOR6 = server/control
+FLOOR7 = server/daemon server/cli server/setup
+FLOOR8 = webui
+FLOORS = $(FLOOR0) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4) $(FLOOR5) $(FLOOR6) $(FLOOR7) $(FLOOR8)
 
 SRC     := $(sort $(foreach f,$(FLOORS),$(wildcard $(f)/*.c)))
 LIB_SRC := $(filter-out server/daemon/main.c webui/mkassets.c,$(SRC))
@@ -98,7 +99,7 @@ fmt-check:
 
 .PHONY: layers
 layers:
-	@sh tests/layers.sh "$(FLOOR0)" "$(FLOOR1)" "$(FLOOR2)" "$(FLOOR3)" "$(FLOOR4)" "$(FLOOR5)" "$(FLOOR6)" "$(FLOOR7)"
+	@sh tests/layers.sh "$(FLOOR0)" "$(FLOOR1)" "$(FLOOR2)" "$(FLOOR3)" "$(FLOOR4)" "$(FLOOR5)" "$(FLOOR6)" "$(FLOOR7)" "$(FLOOR8)"
 
 .PHONY: clean
 clean:

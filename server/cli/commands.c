@@ -1,0 +1,134 @@
+/* commands - what there is, in the order of "mox help". */
+#include "cli/commands.h"
+
+static const struct cli_flag localserve_flags[] = {
+	{"dir", "DIR", "data directory (else ~/.local/share/mox-localserve)"},
+	{"ip", "ADDRESS", "another loopback address to listen on"},
+	{"hold", NULL, "keep accepted mail in the queue, on hold"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag relay_flags[] = {
+	{"relay", "HOST:PORT,...", "hosts that take the mail, tried in this order"},
+	{"protocol", "smtp|lmtp", "towards those hosts"},
+	{"tls", "MODE", "none, opportunistic, required, verify or immediate"},
+	{"username", "NAME", "to log in there"},
+	{"password", "PASSWORD", "of that user"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag domain_flags[] = {
+	{"relay", "HOST:PORT,...", "hosts that take the mail, tried in this order"},
+	{"protocol", "smtp|lmtp", "towards those hosts"},
+	{"tls", "MODE", "none, opportunistic, required, verify or immediate"},
+	{"username", "NAME", "to log in there"},
+	{"password", "PASSWORD", "of that user"},
+	{"delivery", "mailbox|relay", "to local mailboxes, or to the relay hosts"},
+	{"recipients", "CHECK", "of a relay domain: list, callout (ask the hosts) or any"},
+	{"separator", "CHAR", "cuts details off local parts; empty: none"},
+	{"case_sensitive", "yes|no", "local parts"},
+	{"disabled", "yes|no", "refuse its mail for now"},
+	{"description", "TEXT", "for people"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag account_flags[] = {
+	{"full_name", "NAME", "for people"},
+	{"disabled", "yes|no", "may not log in"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag address_list_flags[] = {
+	{"domain", "NAME", "only of this domain"},
+	{"account", "NAME", "only of this account"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag route_flags[] = {
+	{"from", "DOMAIN", "of the sender; .DOMAIN also below it"},
+	{"to", "DOMAIN", "of the recipient; .DOMAIN also below it"},
+	{"min_attempts", "N", "only after so many failed attempts"},
+	{"position", "N", "place in the list (else the end)"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag network_flags[] = {
+	{"comment", "TEXT", "for people"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag list_flags[] = {
+	{"to", "DOMAIN", "only this destination"},
+	{"text", "TEXT", "only with this in sender or recipient"},
+	{"state", "STATE", "queued, held, delivered or failed (else queued and held)"},
+	{"limit", "N", "no more than so many recipients"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag act_flags[] = {
+	{"all", NULL, "the whole queue"},
+	{"to", "DOMAIN", "all for this destination"},
+	{NULL, NULL, NULL},
+};
+
+const struct cli_command cli_commands[] = {
+	{"serve", "", "run the gateway", NULL, NULL, 0, 0, false},
+	{"localserve", "", "try it: loopback only, any recipient, ready-made account", NULL,
+		localserve_flags, 0, 0, true},
+	{"status", "", "what the running daemon does", cmd_status, NULL, 0, 0, false},
+	{"reload", "", "read mox.conf again", cmd_reload, NULL, 0, 0, false},
+	{"stop", "", "end the daemon, sessions first", cmd_stop, NULL, 0, 0, false},
+	{"queue list", "", "recipients waiting", cmd_queue_list, list_flags, 0, 0, false},
+	{"queue summary", "", "counts, and by destination", cmd_queue_summary, NULL, 0, 0, false},
+	{"queue show", "ID", "one message with every attempt", cmd_queue_show, NULL, 1, 1, false},
+	{"queue kick", "[ID]", "try again now", cmd_queue_act, act_flags, 0, 1, false},
+	{"queue hold", "[ID]", "do not deliver until unhold", cmd_queue_act, act_flags, 0, 1,
+		false},
+	{"queue unhold", "[ID]", "deliver after all", cmd_queue_act, act_flags, 0, 1, false},
+	{"queue drop", "[ID]", "remove, nobody is told", cmd_queue_act, act_flags, 0, 1, false},
+	{"queue dump", "ID", "the message itself, on stdout", cmd_queue_dump, NULL, 1, 1, false},
+	{"config test", "", "check mox.conf and its keys", cmd_config_test, NULL, 0, 0, false},
+	{"config import", "FILE", "domains and accounts of a domains.conf", cmd_config_import, NULL,
+		1, 1, false},
+	{"config domain list", "", "hosted domains", cmd_directory, NULL, 0, 0, false},
+	{"config domain add", "NAME", "host a domain", cmd_directory, domain_flags, 1, 1, false},
+	{"config domain set", "NAME", "change a domain", cmd_directory, domain_flags, 1, 1, false},
+	{"config domain rm", "NAME", "remove it with its addresses", cmd_directory, NULL, 1, 1,
+		false},
+	{"config account list", "", "accounts", cmd_directory, NULL, 0, 0, false},
+	{"config account add", "NAME [ADDRESS]", "a mailbox and login", cmd_directory,
+		account_flags, 1, 2, false},
+	{"config account set", "NAME", "change an account", cmd_directory, account_flags, 1, 1,
+		false},
+	{"config account rm", "NAME", "remove an account", cmd_directory, NULL, 1, 1, false},
+	{"config address list", "", "addresses", cmd_directory, address_list_flags, 0, 0, false},
+	{"config address add", "ADDRESS [ACCOUNT]", "@DOMAIN for the rest; no account: relayed",
+		cmd_directory, relay_flags, 1, 2, false},
+	{"config address rm", "ADDRESS", "remove an address", cmd_directory, NULL, 1, 1, false},
+	{"config alias list", "", "aliases", cmd_directory, address_list_flags, 0, 0, false},
+	{"config alias add", "ADDRESS MEMBER...", "goes to each member", cmd_directory, NULL, 2,
+		CLI_ARGS_MAX, false},
+	{"config alias rm", "ADDRESS", "remove an alias", cmd_directory, NULL, 1, 1, false},
+	{"config transport list", "", "ways out", cmd_directory, NULL, 0, 0, false},
+	{"config transport add", "NAME", "a smarthost", cmd_directory, relay_flags, 1, 1, false},
+	{"config transport rm", "NAME", "remove a transport", cmd_directory, NULL, 1, 1, false},
+	{"config route list", "", "which mail takes which way", cmd_directory, NULL, 0, 0, false},
+	{"config route add", "TRANSPORT", "a transport, or direct", cmd_directory, route_flags, 1,
+		1, false},
+	{"config route rm", "ID", "remove a route", cmd_directory, NULL, 1, 1, false},
+	{"config network list", "", "who may relay without login", cmd_directory, NULL, 0, 0,
+		false},
+	{"config network add", "NETWORK", "let a network relay", cmd_directory, network_flags, 1, 1,
+		false},
+	{"config network rm", "NETWORK", "not any more", cmd_directory, NULL, 1, 1, false},
+	{"setadminpassword", "", "of the admin pages; read from stdin", cmd_set_admin_password,
+		NULL, 0, 0, false},
+	{"setaccountpassword", "ACCOUNT", "of an account; read from stdin",
+		cmd_set_account_password, NULL, 1, 1, false},
+	{"dns lookup", "TYPE NAME", "ask the resolver, with DNSSEC verdict", cmd_dns_lookup, NULL,
+		2, 2, false},
+	{"backup", "DIR", "copy all data, also while mox runs", cmd_backup, NULL, 1, 1, false},
+	{"version", "", "of this build", cmd_version, NULL, 0, 0, true},
+	{"help", "", "this list", cli_help, NULL, 0, 100, true},
+};
+const size_t cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);

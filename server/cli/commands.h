@@ -1,0 +1,33 @@
+/* commands - the table of commands, and the functions in it. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_command_count;
+
+int cli_help(const struct cli *cli, struct err *err);
+
+int cmd_version(const struct cli *cli, struct err *err);
+int cmd_status(const struct cli *cli, struct err *err);
+int cmd_reload(const struct cli *cli, struct err *err);
+int cmd_stop(const struct cli *cli, struct err *err);
+int cmd_backup(const struct cli *cli, struct err *err);
+int cmd_dns_lookup(const struct cli *cli, struct err *err);
+
+int cmd_config_test(const struct cli *cli, struct err *err);
+int cmd_config_import(const struct cli *cli, struct err *err);
+/* list, add, set and rm of each kind of thing. */
+int cmd_directory(const struct cli *cli, struct err *err);
+
+int cmd_set_admin_password(const struct cli *cli, struct err *err);
+int cmd_set_account_password(const struct cli *cli, struct err *err);
+
+int cmd_queue_list(const struct cli *cli, struct err *err);
+int cmd_queue_summary(const struct cli *cli, struct err *err);
+int cmd_queue_show(const struct cli *cli, struct err *err);
+int cmd_queue_act(const struct cli *cli, struct err *err); /* kick, hold, unhold, drop */
+int cmd_queue_dump(const struct cli *cli, struct err *err);
+
+#endif

@@ -1,0 +1,55 @@
+/* control_priv - what the files of verbs share. */
+#ifndef CONTROL_CONTROL_PRIV_H
+#define CONTROL_CONTROL_PRIV_H
+
+#include "base/arena.h"
+#include "control/control.h"
+#include "policy/admin.h"
+
+struct call { /* one request being answered */
+	const struct control *ctl;
+	const json_t *request;
+	struct conn *conn;
+	struct arena *arena;
+	bool gone; /* the peer is; no more is written */
+};
+
+/* A verb's function: 0 and *last (members to go beside "ok"; may stay NULL), or -1 with the
+ * reason in err. Rows were written on the way. */
+typedef int verb_fn(struct call *call, json_t **last, struct err *err);
+
+struct verb {
+	const char *name;
+	verb_fn *run;
+};
+
+/* Tables end with a NULL name. */
+extern const struct verb control_queue_verbs[], control_directory_verbs[], control_route_verbs[],
+	control_import_verbs[];
+
+/* Writes {"row": row}; takes the reference. */
+int call_row(struct call *call, json_t *row, struct err *err) MUST_USE;
+
+/* Text member of the request; empty when absent or not text. The view lives as long as
+ * the request. */
+struct str call_text(const struct call *call, const char *key);
+bool call_has(const struct call *call, const char *key);
+bool call_flag(const struct call *call, const char *key); /* true or "yes" */
+/* ERR_PERM when absent or empty. */
+int call_need(const struct call *call, const char *key, struct str *out, struct err *err) MUST_USE;
+/* Integer, or text of one; keeps *out when absent. */
+int call_number(const struct call *call, const char *key, int64_t min, int64_t max, int64_t *out,
+	struct err *err) MUST_USE;
+
+/* What admin_*_save returned, as 0 or -1 with every problem in one line. */
+int call_saved(int rc, const struct admin_problems *problems, struct err *err) MUST_USE;
+
+/* A JSON text of a view; bytes that are not UTF-8 become U+FFFD. */
+json_t *json_view(struct str s);
+json_t *json_relay(const struct store_relay *relay);
+const char *tls_mode_name(enum store_tls_mode mode);
+/* Takes hosts, protocol, tls, username, password from the request where they are given. */
+int call_relay(const struct call *call, struct store_relay *relay, unsigned default_port,
+	struct err *err) MUST_USE;
+
+#endif
