@@ -1,6 +1,7 @@
 #include "base/privileges.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>

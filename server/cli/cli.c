@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -125,7 +125,7 @@ static int lookup(const struct cli *cli, struct dns *dns, struct arena *a, struc
 	struct deadline d = deadline_in_ms(LOOKUP_MS);
 	struct dns_answer answer;
 	char ascii[DNS_NAME_MAX];
-	enum dns_type type;
+	enum dns_type type = DNS_A;
 	struct ip ip;
 	int rc;
 

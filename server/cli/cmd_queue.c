@@ -226,7 +226,7 @@ static int piece_write(const json_t *row, struct err *err)
 	unsigned char *out = malloc(len);
 	int n = out ? EVP_DecodeBlock(out, (const unsigned char *)text, (int)len) : -1;
 	/* EVP_DecodeBlock counts the padding as zero octets. */
-	size_t pad = (text[len - 1] == '=') + (text[len - 2] == '=');
+	size_t pad = (text[len - 1] == '=' ? 1U : 0U) + (text[len - 2] == '=' ? 1U : 0U);
 	size_t real = n < 0 ? 0 : (size_t)n - pad;
 	bool ok = n >= 0 && fwrite(out, 1, real, stdout) == real;
 	free(out);
