@@ -6,7 +6,9 @@ CC      = gcc
 endif
 NODE    ?= node
 PREFIX  ?= /usr
+SYSCONFDIR ?= /etc
 DESTDIR ?=
+FUZZ_SECONDS ?= 60
 
 PKGS    = openssl libmicrohttpd sqlite3 jansson libidn2 libargon2 libsystemd libcap libcurl
 WARN    = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \
@@ -40,11 +42,43 @@ LIB_SRC := $(filter-out server/daemon/main.c webui/mkassets.c,$(SRC))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
 ASSETS  := $(wildcard templates/*.html static/css/* static/js/* static/*.svg static/*.txt)
 UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
-FUZZ    := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-C_FILES := $(shell find server webui tests -name '*.[ch]' 2>/dev/null)
+FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+C_FILES := $(shell find server webui tests -name node_modules -prune -o -name '*.[ch]' -print 2>/dev/null)
 
 .PHONY: all
 all: mox
+
+.PHONY: help
+help:
+	@echo "make                 builds ./mox (needs the packages of make build-deps)"
+	@echo "make localserve      installs what is missing, builds, runs a gateway on loopback"
+	@echo "make check           installs test needs, builds, runs every test"
+	@echo "make unit            unit tests        make e2e        end-to-end tests"
+	@echo "make browser         browser tests     make fuzz       FUZZ_SECONDS=60 a parser"
+	@echo "make check-asan      unit and end-to-end tests with address and UB sanitizers"
+	@echo "make check-tsan      the same with the thread sanitizer"
+	@echo "make layers          which folder sees which        make fmt, fmt-check"
+	@echo "make bench           speed and memory, beside Postfix"
+	@echo "make world           the internet in a box, to try things by hand"
+	@echo "make screenshots     pictures of the admin pages"
+	@echo "make install         DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR)"
+	@echo "make uninstall, build-deps, deps, clean"
+
+# --- packages: says what it installs, does nothing when nothing is missing --------------
+
+.PHONY: deps build-deps
+deps:
+	@sh tests/deps.sh build test
+build-deps:
+	@sh tests/deps.sh build
+
+# A make of its own after the packages are there: the flags above come from them.
+.PHONY: localserve
+localserve: build-deps
+	@$(MAKE) --no-print-directory mox
+	./mox localserve $(ARGS)
+
+# --- build ------------------------------------------------------------------------------
 
 mox: $(B)/mox
 	@cp -f $< $@
@@ -70,17 +104,21 @@ $(B)/%.o: %.c
 # templates/ and static/ become one C file.
 $(B)/mkassets: webui/mkassets.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -D_GNU_SOURCE -O1 $(WARN) -o $@ $<
+	@$(CC) -std=c11 -D_GNU_SOURCE -O1 $(WARN) -o $@ $<
 
 $(B)/assets.c: $(B)/mkassets $(ASSETS)
-	$(B)/mkassets $(ASSETS) > $@.tmp && mv $@.tmp $@
+	@$(B)/mkassets $(ASSETS) > $@.tmp && mv $@.tmp $@
 
 $(B)/assets.o: $(B)/assets.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 -include $(LIB_OBJ:.o=.d) $(B)/server/daemon/main.d
 
-# --- tests -------------------------------------------------------------------
+# --- tests ------------------------------------------------------------------------------
+
+.PHONY: check
+check: deps
+	+@MAKE="$(MAKE)" NODE="$(NODE)" sh tests/check.sh
 
 $(B)/unit/%: tests/unit/%.c $(B)/libmox.a
 	@mkdir -p $(@D)
@@ -91,15 +129,69 @@ $(B)/unit/%: tests/unit/%.c $(B)/libmox.a
 unit: $(UNIT)
 	@B=$(B) sh tests/run_unit.sh $(UNIT)
 
-.PHONY: fmt fmt-check
+.PHONY: e2e browser screenshots world bench
+e2e: $(B)/mox
+	@python3 tests/e2e/run.py --mox $(B)/mox $(ARGS)
+browser: $(B)/mox
+	@MOX=$(B)/mox $(NODE) tests/browser/run.mjs $(ARGS)
+screenshots: $(B)/mox
+	@MOX=$(B)/mox $(NODE) tests/browser/screenshots.mjs $(ARGS)
+world: deps
+	@$(MAKE) --no-print-directory mox
+	@python3 tests/e2e/world/run.py $(ARGS)
+bench: deps
+	@$(MAKE) --no-print-directory mox
+	@sh tests/bench/run.sh $(ARGS)
+
+# Builds of their own, in their own folders. The stack of a session is larger there
+# (THREAD_STACK), as sanitizers put more on it.
+ASAN = CC=gcc B=build-asan HARDEN=-fPIE OPT="-O1 -g -fno-omit-frame-pointer" \
+	SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+TSAN = CC=gcc B=build-tsan HARDEN=-fPIE OPT="-O1 -g" SAN=-fsanitize=thread
+FUZZING = CC=clang B=build-fuzz HARDEN=-fPIE OPT="-O1 -g" \
+	SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined"
+
+.PHONY: check-asan check-tsan fuzz fuzz-run
+check-asan: deps
+	@$(MAKE) --no-print-directory $(ASAN) unit e2e
+check-tsan: deps
+	@TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" \
+		$(MAKE) --no-print-directory $(TSAN) unit e2e
+fuzz: deps
+	@$(MAKE) --no-print-directory $(FUZZING) FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-run
+fuzz-run: $(FUZZ)
+	@B=$(B) FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/run_fuzz.sh $(FUZZ)
+
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/libmox.a
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libmox.a $(PKG_LIBS)
+
+.PHONY: fmt fmt-check layers
 fmt:
-	clang-format -i $(C_FILES)
+	@clang-format -i $(C_FILES)
 fmt-check:
 	@clang-format --dry-run -Werror $(C_FILES) && echo "format: ok"
-
-.PHONY: layers
 layers:
-	@sh tests/layers.sh "$(FLOOR0)" "$(FLOOR1)" "$(FLOOR2)" "$(FLOOR3)" "$(FLOOR4)" "$(FLOOR5)" "$(FLOOR6)" "$(FLOOR7)" "$(FLOOR8)"
+	@sh tests/layers.sh "$(FLOOR0)" "$(FLOOR1)" "$(FLOOR2)" "$(FLOOR3)" "$(FLOOR4)" "$(FLOOR5)" \
+		"$(FLOOR6)" "$(FLOOR7)" "$(FLOOR8)"
+
+# --- install ----------------------------------------------------------------------------
+
+D = $(DESTDIR)$(PREFIX)
+
+.PHONY: install uninstall
+install: mox
+	install -D -m 0755 mox $(D)/sbin/mox
+	install -D -m 0644 mox.conf.example $(DESTDIR)$(SYSCONFDIR)/mox/mox.conf.example
+	install -D -m 0644 server/daemon/mox.service $(D)/lib/systemd/system/mox.service
+	install -D -m 0644 server/daemon/mox.sysusers $(D)/lib/sysusers.d/mox.conf
+	install -D -m 0644 server/cli/mox.8 $(D)/share/man/man8/mox.8
+	install -D -m 0644 server/config/mox.conf.5 $(D)/share/man/man5/mox.conf.5
+uninstall:
+	rm -f $(D)/sbin/mox $(D)/lib/systemd/system/mox.service $(D)/lib/sysusers.d/mox.conf \
+		$(D)/share/man/man8/mox.8 $(D)/share/man/man5/mox.conf.5 \
+		$(DESTDIR)$(SYSCONFDIR)/mox/mox.conf.example
 
 .PHONY: clean
 clean:
