@@ -15,14 +15,22 @@ struct message_field {
 	struct str whole; /* name to last line end */
 };
 /* Next field of a header block with CRLF (or LF) line ends: 1, 0 at the end (empty line or
- * end of text; *rest then starts at the body), -1 a line that is no field. */
+ * end of text; *rest then starts at the body), -1 a line that is no field (*rest stays
+ * there). Costs no memory. */
 int message_header_next(struct str *rest, struct message_field *field, struct err *err) MUST_USE;
-/* Unfolded and trimmed. */
+/* Unfolded and trimmed; a view of value where nothing had to be unfolded. CR, LF and NUL
+ * that are left become spaces. */
 struct str message_field_unfold(struct arena *a, struct str value);
 
 /* --- addresses (RFC 5321 4.1.2, 6531) --- */
 
-enum { MESSAGE_LOCALPART_MAX = 64, MESSAGE_ADDRESS_MAX = 320 };
+enum {
+	/* Octets. RFC 5321 4.5.3.1.1 asks for 64 at least and for no limit where possible;
+	 * generated bounce addresses go over it. Our own addresses keep to 64 (policy/admin.h). */
+	MESSAGE_LOCALPART_MAX = 128,
+	MESSAGE_DOMAIN_MAX = 255,
+	MESSAGE_ADDRESS_MAX = MESSAGE_LOCALPART_MAX + 1 + MESSAGE_DOMAIN_MAX
+};
 
 struct message_address {
 	struct str localpart; /* unquoted: without quotes and backslashes */
@@ -33,6 +41,8 @@ struct message_address {
 /* A Mailbox as in MAIL and RCPT, without angle brackets. Source routes are not part of it. */
 int message_address_parse(
 	struct arena *a, struct str text, struct message_address *out, struct err *err) MUST_USE;
+/* Is text a local part as it goes into an address without quotes (RFC 5322 dot-atom)? */
+bool message_localpart_is_atom(struct str text);
 /* local@domain, quoted when needed. */
 struct str message_address_write(struct arena *a, const struct message_address *addr);
 
