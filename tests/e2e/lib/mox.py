@@ -1,5 +1,4 @@
 """mox serve and mox localserve under test."""
-import json
 import os
 import re
 import signal
@@ -49,21 +48,15 @@ class _Mox:
         self.proc.kill9()
 
     def cli(self, *args, check=True, stdin=None, seconds=30):
-        """mox with the words given, -config added where the command takes it."""
-        argv = [self.binary]
-        words = list(args)
-        at = next((i for i, w in enumerate(words) if w.startswith("-")), len(words))
-        at = min(at, {"queue": 2, "config": 2, "admin": 2, "version": 1}.get(words[0], 1))
-        while at < len(words) and words[0] == "config" and words[1] in Admin.NOUNS and at < 3:
-            at += 1
-        if words[0] != "version":
-            words[at:at] = ["-config", self.conf]
-        return run(argv + words, seconds=seconds, stdin=stdin, check=check, env=self.env())
+        """mox with the words given; "-config" among them is followed by our mox.conf."""
+        words = []
+        for w in args:
+            words += [w, self.conf] if w == "-config" else [w]
+        return run([self.binary] + words, seconds=seconds, stdin=stdin, check=check,
+                   env=self.env())
 
-    def queue(self):
-        """Rows of mox queue list -json."""
-        rows = json.loads(self.cli("queue", "list", "-json").stdout or "[]")
-        return rows["rows"] if isinstance(rows, dict) else rows
+    def queue(self, **filter_):
+        return self.admin.queue(**filter_)
 
     def wait_queue(self, what, seconds=10.0, text="state of the queue"):
         """Waits until what(rows) gives something true; that."""
@@ -119,7 +112,7 @@ class MoxServe(_Mox):
         self.settings = merge({
             "DataDir": self.data,
             "Hostname": hostname,
-            "User": "root",
+            "User": "nobody",
             "LogLevel": "debug",
             "Resolver": {"TrustAnchorFile": "none", "Forward": ["127.0.0.1@9"]},
             "Limits": dict(NO_LIMITS),
@@ -183,7 +176,8 @@ class MoxLocalserve(_Mox):
 
 NO_LIMITS = {
     "ConnectionRate": "0 0 0", "ConnectionsOpen": "0 0 0",
-    "DeliveryMessagesPerMinute": "0 0 0", "DeliveryMessagesPerDay": "0 0 0",
-    "DeliveryBytesPerMinute": "0 0 0", "DeliveryBytesPerDay": "0 0 0",
-    "UnknownRecipientDelay": "0s", "SlowAfter": 0,
+    "DeliveryMessagesMin": "0 0 0", "DeliveryMessagesDay": "0 0 0",
+    "DeliveryBytesMin": "0 0 0", "DeliveryBytesDay": "0 0 0",
+    "AuthFailuresMin": "0 0 0", "AuthFailuresDay": "0 0 0", "AuthDelayAfter": 0,
+    "UnknownRcptDelay": "0s", "SlowAfter": 0, "BadTransactionsMax": 0,
 }
