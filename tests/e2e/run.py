@@ -6,7 +6,6 @@ loopback addresses. A supervisor beside it kills whatever is left of it at the e
 after a time-out. Last line: "e2e: N passed, N failed[, N skipped]"."""
 import argparse
 import concurrent.futures
-import ctypes
 import glob
 import importlib.util
 import json
@@ -23,13 +22,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 from lib.context import Context, Skip  # noqa: E402
+from lib.reap import adopt_orphans, end_with_parent, kill_rest  # noqa: E402
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 DEFAULT_TIMEOUT = 90
-
-
-def prctl(option, value):
-    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def load(path):
@@ -54,43 +49,6 @@ def collect(pattern):
             tests.append((full, path, name, getattr(fn, "timeout", DEFAULT_TIMEOUT)))
     tests.sort(key=lambda t: -t[3])
     return tests
-
-
-def descendants(root):
-    parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open("/proc/%s/stat" % entry) as f:
-                    fields = f.read().rsplit(")", 1)[1].split()
-                parents.setdefault(int(fields[1]), []).append((int(entry), fields[0]))
-            except (OSError, IndexError):
-                pass
-    out, todo = [], [root]
-    while todo:
-        for pid, state in parents.get(todo.pop(), []):
-            if state != "Z":
-                out.append(pid)
-            todo.append(pid)
-    return out
-
-
-def kill_rest():
-    """Everything below this process, orphans included (it is their subreaper)."""
-    for _ in range(200):
-        left = descendants(os.getpid())
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            if not left:
-                return
-        time.sleep(0.02)
 
 
 def unmount_below(folder):
@@ -127,8 +85,8 @@ def run_test(path, name, tmp, mox):
 
 def supervise(path, name, tmp, mox, timeout):
     """Prints the outcome as JSON on the last line."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    end_with_parent()
+    adopt_orphans()
     result = os.path.join(tmp, "result.json")
     pid = os.fork()
     if pid == 0:

@@ -1,0 +1,340 @@
+#!/usr/bin/env python3
+"""Measures mox beside Postfix and prints a table; run.sh calls this.
+
+What is compared, so that the figures mean the same on both sides:
+- Acceptance: 10 KiB messages from smtp-source, each answered only when it is on disk.
+  Postfix writes and fsyncs a queue file a message and puts it on hold (access map HOLD);
+  mox runs localserve -hold. So neither delivers meanwhile: acceptance alone is measured.
+  smtp-sink, which keeps nothing, is the load tool's ceiling.
+- Relay: the same load, passed on to smtp-sink; the clock stops when smtp-sink has all.
+- Idle: resident memory (PSS) that sessions with EHLO done add. Postfix has a process a
+  session, so it is asked for 200 of them.
+- STARTTLS: new connection, TLS 1.3, P-256 key and group, no resumption.
+- Million: recipients at 1,000 domains whose next hop refuses; then acceptance and delivery
+  for others, compared with the same before.
+Postfix runs with its default durability and more processes than by default, else 50 or 200
+sessions would wait in line."""
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+
+from lib.context import Context  # noqa: E402
+from lib.net import port_open, wait_for  # noqa: E402
+from lib.reap import adopt_orphans, descendants, kill_rest  # noqa: E402
+
+QUICK = os.environ.get("QUICK") == "1"
+COUNT = int(os.environ.get("COUNT", 300 if QUICK else 4000))
+REPEATS = int(os.environ.get("REPEATS", 1 if QUICK else 3))
+IDLE = int(os.environ.get("IDLE", 500 if QUICK else 10000))
+RECIPIENTS = int(os.environ.get("RECIPIENTS", 20000 if QUICK else 1000000))
+SIZE = 10240
+RCPT = "x@bench.example"
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+
+    def add(self, metric, mox, postfix=None, target=None, ok=None, ratio=None, unit="/s"):
+        if ratio is None and postfix:
+            ratio = mox / postfix
+        self.rows.append((metric, mox, postfix, ratio, target, ok, unit))
+        print("  %-44s %10s%s" % (metric, figure(mox), unit), flush=True)
+
+    def times(self, metric, mox, postfix, factor):
+        self.add(metric, mox, postfix, ">= %gx" % factor, mox >= factor * postfix)
+
+    def show(self):
+        head = ("metric", "mox", "postfix", "ratio", "target", "")
+        form = "%-46s %12s %12s %7s %12s  %s"
+        print("\n" + form % head)
+        for metric, mox, postfix, ratio, target, ok, unit in self.rows:
+            print(form % (metric, figure(mox) + unit, figure(postfix) + unit if postfix else "-",
+                          "%.2f" % ratio if ratio else "-", target or "-",
+                          {True: "ok", False: "MISS", None: ""}[ok]))
+
+
+def figure(n):
+    return "%.0f" % n if n >= 100 else "%.1f" % n
+
+
+def pss_kb(pids):
+    total = 0
+    for pid in pids:
+        try:
+            with open("/proc/%d/smaps_rollup" % pid) as f:
+                total += int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
+        except (OSError, AttributeError):
+            pass
+    return total
+
+
+class Bench:
+    def __init__(self, tmp, mox, load):
+        self.t, self.load, self.table = Context(tmp, mox), load, Table()
+
+    # --- servers ---
+
+    def sink(self, count=None):
+        """smtp-sink: (Popen, ip). It ends after count messages when given."""
+        ip = self.t.ip()
+        argv = ["smtp-sink"] + (["-u", "nobody"] if os.getuid() == 0 else [])
+        argv += (["-M", str(count)] if count else []) + ["%s:2525" % ip, "1024"]
+        p = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.3)  # a look whether it listens would count as a session
+        return p, ip
+
+    def postfix(self, **settings):
+        base = {"default_process_limit": "400", "smtpd_client_connection_rate_limit": "0",
+                "smtpd_tls_session_cache_database": "", "queue_minfree": "0",
+                "smtpd_tls_eecdh_grade": "auto", "smtpd_client_message_rate_limit": "0",
+                "minimal_backoff_time": "300s", "maximal_backoff_time": "4000s",
+                "queue_run_delay": "300s", "smtpd_tls_session_cache_timeout": "0",
+                "tls_eecdh_auto_curves": "prime256v1", "bounce_size_limit": "50000"}
+        base.update(settings)
+        return self.t.postfix(port=2525, cert=self.t.authority.leaf("postfix.example"),
+                              settings=base)
+
+    def holding_postfix(self):
+        return self.postfix(smtpd_recipient_restrictions="check_recipient_access static:HOLD",
+                            smtpd_relay_restrictions="")
+
+    # --- load ---
+
+    def source(self, ip, port, sessions, count, *options, rcpt=RCPT):
+        """Messages per second of smtp-source."""
+        start = time.monotonic()
+        r = subprocess.run(["smtp-source", "-M", "load.example", "-l", str(SIZE), "-f",
+                            "a@load.example", "-t", rcpt, "-s", str(sessions), "-m", str(count)]
+                           + list(options) + ["%s:%d" % (ip, port)], capture_output=True,
+                           text=True, check=False, timeout=600)
+        if r.returncode != 0:
+            raise RuntimeError("smtp-source to %s:%d: %s" % (ip, port, r.stderr.strip()))
+        return count / (time.monotonic() - start)
+
+    def helper(self, *args):
+        """Figures that load prints."""
+        r = subprocess.run([self.load] + [str(a) for a in args], capture_output=True, text=True,
+                           check=False, timeout=3600)
+        if r.returncode != 0:
+            print("  load %s: %s %s" % (args[0], r.stdout.replace("\n", " "), r.stderr.strip()))
+        return dict(re.findall(r"^(\w+) ([\d.]+)$", r.stdout, re.M))
+
+    # --- parts ---
+
+    def accept(self):
+        print("accept: %d messages of %d octets, median of %d" % (COUNT, SIZE, REPEATS))
+        sink, sink_ip = self.sink()
+        postfix, mox = self.holding_postfix(), self.t.localserve("-hold")
+        targets = {("-d", 1): 3, ("-d", 50): 5, ("", 50): 3}
+        for mode, name in (("-d", "kept"), ("", "one a message")):
+            for n in (1, 10, 50, 200):
+                rates = {"sink": [], "postfix": [], "mox": []}
+                count = COUNT // 4 if n == 1 else COUNT
+                options = [mode] if mode else []
+                for _ in range(REPEATS):
+                    for who, ip, port in (("sink", sink_ip, 2525), ("postfix", postfix.ip, 2525),
+                                          ("mox", mox.ip, mox.smtp_port)):
+                        rates[who].append(self.source(ip, port, n, count, *options))
+                got = {k: statistics.median(v) for k, v in rates.items()}
+                label = "accept, %d sessions, connections %s" % (n, name)
+                factor = targets.get((mode, n))
+                if factor:
+                    self.table.times(label, got["mox"], got["postfix"], factor)
+                else:
+                    self.table.add(label, got["mox"], got["postfix"])
+                share = got["mox"] / got["sink"]
+                self.table.add("  of smtp-sink's %.0f/s" % got["sink"], 100 * share, None,
+                               "85 %" if n == 50 else None, share >= 0.85 if n == 50 else None,
+                               unit=" %")
+        sink.kill()
+        sink.wait()
+        postfix.stop()
+        mox.stop()
+
+    def relay(self):
+        print("relay: accept and pass on to smtp-sink, %d messages, 20 sessions" % COUNT)
+        rates = {"postfix": [], "mox": []}
+        for _ in range(REPEATS):
+            for who in rates:
+                sink, sink_ip = self.sink(COUNT)
+                if who == "postfix":
+                    server = self.postfix(relayhost="[%s]:2525" % sink_ip)
+                    port = 2525
+                else:
+                    server = self.t.localserve()
+                    server.admin.domain("bench.example", relay=sink_ip + ":2525",
+                                        recipients="any", tls="none")
+                    port = server.smtp_port
+                start = time.monotonic()
+                self.source(server.ip, port, 20, COUNT)
+                sink.wait(600)
+                rates[who].append(COUNT / (time.monotonic() - start))
+                server.stop()
+        self.table.times("accept and relay until the queue is empty",
+                         statistics.median(rates["mox"]), statistics.median(rates["postfix"]), 3)
+
+    def idle_one(self, ip, port, sessions, pids):
+        """(KiB a session, figures)."""
+        before = pss_kb(pids())
+        with subprocess.Popen([self.load, "idle", ip, str(port), str(sessions)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+            figures = {}
+            for line in p.stdout:
+                if line.strip() == "ready":
+                    break
+                name, value = line.split()
+                figures[name] = float(value)
+            after = pss_kb(pids())
+            p.stdin.write("\n")
+            p.stdin.close()
+            p.wait(120)
+        if not figures.get("idle_opened"):
+            raise RuntimeError("no idle session could be opened")
+        return (after - before) / figures["idle_opened"], figures
+
+    def idle(self):
+        print("idle: %d sessions with EHLO done" % IDLE)
+        mox = self.t.localserve()
+        for _ in range(20):  # what grows once, not with each session
+            self.source(mox.ip, mox.smtp_port, 10, 20)
+        per, figures = self.idle_one(mox.ip, mox.smtp_port, IDLE, lambda: [mox.proc.pid])
+        mox.stop()
+        postfix = self.postfix()
+        few = min(200, IDLE)
+        master = postfix.master_pid()
+        other, _ = self.idle_one(postfix.ip, 2525, few, lambda: [master] + descendants(master))
+        postfix.stop()
+        if figures["idle_opened"] < IDLE:
+            print("  only %d of %d sessions opened (ulimit -n)" % (figures["idle_opened"], IDLE))
+        self.table.add("memory per idle session, %d held" % figures["idle_opened"], per, other,
+                       "<= 20 KiB", per <= 20 and figures["idle_opened"] == IDLE, unit=" KiB")
+        self.table.add("banner of a new connection then, worst", figures["banner_max_ms"], None,
+                       "<= 50 ms", figures["banner_max_ms"] <= 50, unit=" ms")
+
+    def tls(self):
+        seconds = 2 if QUICK else 5
+        print("tls: STARTTLS handshakes, %d s" % seconds)
+        mox, postfix = self.t.localserve(), self.postfix()
+        got = {}
+        for who, ip, port in (("postfix", postfix.ip, 2525), ("mox", mox.ip, mox.smtp_port)):
+            rates = [float(self.helper("tls", ip, port, seconds, 8).get("starttls_rate", 0))
+                     for _ in range(REPEATS)]
+            got[who] = statistics.median(rates)
+        self.table.times("STARTTLS handshakes", got["mox"], got["postfix"], 2.5)
+        mox.stop()
+        postfix.stop()
+
+    def good_rates(self, mox, sink_ip):
+        """(accepted/s on hold-like: to a domain that waits, accepted and delivered/s)."""
+        accept = statistics.median(
+            self.source(mox.ip, 25, 50, COUNT, "-d", rcpt="x@waits.example")
+            for _ in range(REPEATS))
+        mox.admin.act("drop", to="waits.example")
+        rates = []
+        for _ in range(REPEATS):
+            start = time.monotonic()
+            self.source(mox.ip, 25, 20, COUNT, "-d", rcpt="x@good.example")
+            wait_for(lambda: not mox.admin.queue(to="good.example", limit=1), 300, "delivery",
+                     step=0.02)
+            rates.append(COUNT / (time.monotonic() - start))
+        return accept, statistics.median(rates)
+
+    def million(self):
+        print("million: %d recipients at 1000 domains whose next hop refuses" % RECIPIENTS)
+        sink, sink_ip = self.sink()
+        dead = self.t.ip()
+        mox = self.t.mox(config={"LogLevel": "error", "Queue": {"RetryFirst": "450s"}})
+        mox.admin.network("127.0.0.0/8")
+        mox.admin.transport("dead", dead + ":25", tls="none")
+        mox.admin.route("dead", to=".million.example")
+        mox.admin.domain("good.example", relay=sink_ip + ":2525", recipients="any", tls="none")
+        mox.admin.domain("waits.example", relay=dead + ":25", recipients="any", tls="none")
+        before = self.good_rates(mox, sink_ip)
+        filled = self.helper("fill", mox.ip, 25, RECIPIENTS // 100, 100, 1000, 20)
+        self.table.add("recipients accepted, 100 a message", float(filled.get("fill_rate", 0)))
+        summary = mox.admin.request("queue.summary")[1]
+        print("  queued: %d recipients" % summary["queued"])
+        time.sleep(2 if QUICK else 20)  # first attempts and their retries get under way
+        after = self.good_rates(mox, sink_ip)
+        rss = mox.rss_kb() / 1024
+        for label, a, b in (("acceptance beside a full queue", before[0], after[0]),
+                            ("deliveries beside a full queue", before[1], after[1])):
+            self.table.add("%s (empty: %.0f/s)" % (label, a), b, None, ">= 80 %", b >= 0.8 * a,
+                           ratio=b / a)
+        self.table.add("memory then (RSS)", rss, None, "<= 300 MiB", rss <= 300, unit=" MiB")
+        mox.stop(120)
+        start = time.monotonic()
+        mox.start(wait=False)
+        wait_for(lambda: port_open(mox.ip, 25), 120, "start", step=0.005)
+        took = time.monotonic() - start
+        self.table.add("start-up with that queue", took, None, "<= 2 s", took <= 2, unit=" s")
+        mox.kill9()
+        sink.kill()
+        sink.wait()
+
+
+def disk_note(folder):
+    """How long one durable 4 KiB write takes here: what every figure rests on."""
+    path, took = os.path.join(folder, "probe"), []
+    with open(path, "wb") as f:
+        for _ in range(50):
+            start = time.monotonic()
+            f.write(b"x" * 4096)
+            f.flush()
+            os.fdatasync(f.fileno())
+            took.append(time.monotonic() - start)
+    os.unlink(path)
+    kind = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True,
+                          check=False).stdout.strip()
+    print("machine: %d processors; %s is %s, a durable write takes %.2f ms" % (
+        os.cpu_count(), folder, kind, statistics.median(took) * 1e3))
+    if kind == "tmpfs":
+        print("note: a file system in memory: nothing here is durable")
+
+
+def main():
+    parts = ("accept", "relay", "idle", "tls", "million")
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("--mox", required=True)
+    ap.add_argument("--load", required=True)
+    ap.add_argument("part", nargs="*", help=" ".join(parts))
+    args = ap.parse_args()
+    for p in args.part:
+        if p not in parts:
+            ap.error("%s is none of %s" % (p, " ".join(parts)))
+    if os.getuid() != 0:
+        print("bench: needs root, to run Postfix", file=sys.stderr)
+        return 1
+    adopt_orphans()
+    tmp = tempfile.mkdtemp(prefix="mox-bench-")
+    os.chmod(tmp, 0o755)
+    bench, failed = Bench(tmp, os.path.abspath(args.mox), args.load), []
+    try:
+        disk_note(tmp)
+        for p in args.part or parts:
+            try:
+                getattr(bench, p)()
+            except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as problem:
+                print("  %s FAILED: %s" % (p, problem))
+                failed.append(p)
+        bench.table.show()
+        if failed:
+            print("not measured: " + " ".join(failed))
+    finally:
+        kill_rest()
+        shutil.rmtree(tmp, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
