@@ -1,6 +1,6 @@
 /* control_import - domains, accounts, addresses, aliases and routes out of a domains.conf
- * of the reference system. What is there already stays as it is, so that an import can be
- * run again. Every entry is answered with a row: what, name, result, text. */
+ * of the reference system, transports out of its mox.conf. What is there already stays as it is, so
+ * that an import can be run again. Every entry is answered with a row: what, name, result, text. */
 #include "control/control_priv.h"
 
 #include "config/sconf.h"
@@ -287,6 +287,77 @@ static int routes_import(
 	return 0;
 }
 
+/* --- transports, from a mox.conf --- */
+
+/* One of Submissions, Submission, SMTP; the port and TLS that each means. */
+static int transport_relay(struct call *call, const struct sconf_node *node,
+	struct store_relay *relay, struct err *err)
+{
+	static const struct {
+		const char *name;
+		unsigned port;
+		enum store_tls_mode tls;
+	} ways[] = {{"Submissions", 465, STORE_TLS_IMMEDIATE},
+		{"Submission", 587, STORE_TLS_VERIFY}, {"SMTP", 25, STORE_TLS_VERIFY}};
+	struct admin_problems problems = {.count = 0};
+	const struct sconf_node *way = NULL;
+	unsigned port = 0;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && way == NULL; i++) {
+		way = sconf_get(node, str_from(ways[i].name));
+		port = ways[i].port;
+		relay->tls = ways[i].tls;
+	}
+	if (way == NULL)
+		return err_set(err, ERR_PERM,
+			"line %u: only Submissions, Submission and SMTP can "
+			"be taken over",
+			node->line);
+	if (is_true(way, STR("NoSTARTTLS")))
+		relay->tls = STORE_TLS_NONE;
+	else if (is_true(way, STR("STARTTLSInsecureSkipVerify")))
+		relay->tls = STORE_TLS_OPPORTUNISTIC;
+	uint64_t given = 0;
+	if (str_to_u64(value_of(way, STR("Port")), 65535, &given) && given > 0)
+		port = (unsigned)given;
+	const struct sconf_node *auth = sconf_get(way, STR("Auth"));
+	if (auth != NULL) {
+		relay->username = value_of(auth, STR("Username"));
+		relay->password = value_of(auth, STR("Password"));
+	}
+	admin_relay_hosts_parse(
+		call->arena, value_of(way, STR("Host")), relay, "Host", port, &problems);
+	return call_saved(problems.count > 0, &problems, err);
+}
+
+static int transport_import(struct call *call, const struct sconf_node *node, struct err *err)
+{
+	struct store_transport row = {.name = node->key};
+	struct admin_problems problems = {.count = 0};
+	struct err none;
+	int64_t id;
+
+	if (transport_id(call, node->key, &id, &none) == 0)
+		return 0;
+	if (transport_relay(call, node, &row.relay, err) < 0)
+		return -1;
+	int rc = admin_transport_save(call->ctl->store, call->arena, &row, &problems, err);
+	return call_saved(rc, &problems, err) < 0 ? -1 : 1;
+}
+
+static int transports_import(struct import *im, const struct sconf_node *root, struct err *err)
+{
+	const struct sconf_node *list = sconf_get(root, STR("Transports"));
+
+	for (const struct sconf_node *n = list ? list->first : NULL; n != NULL; n = n->next) {
+		struct err why = {.kind = ERR_NONE};
+		int rc = transport_import(im->call, n, &why);
+		if (entry(im, "transport", n->key, rc, &why, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* --- the file --- */
 
 static int skipped_fields(struct import *im, const char *what, const struct sconf_node *node,
@@ -361,7 +432,7 @@ static int aliases_import(struct import *im, const struct sconf_node *root, stru
 
 static int config_import(struct call *call, json_t **last, struct err *err)
 {
-	static const char *const known[] = {"Domains", "Accounts", "Routes", NULL};
+	static const char *const known[] = {"Domains", "Accounts", "Routes", "Transports", NULL};
 	struct import im = {.call = call};
 	struct str text, name = call_text(call, "name");
 	struct sconf_node *root;
@@ -371,17 +442,20 @@ static int config_import(struct call *call, json_t **last, struct err *err)
 	const char *file = arena_strdup(call->arena, name.len ? name : STR("domains.conf"));
 	if (sconf_parse(call->arena, text, file, &root, err) < 0)
 		return -1;
-	if (sconf_get(root, STR("Domains")) == NULL && sconf_get(root, STR("Accounts")) == NULL)
-		return err_set(err, ERR_PERM, "%s: neither Domains nor Accounts in it", file);
-	if (domains_import(&im, root, err) < 0 || accounts_import(&im, root, err) < 0 ||
-		aliases_import(&im, root, err) < 0)
+	bool lists =
+		sconf_get(root, STR("Domains")) != NULL || sconf_get(root, STR("Accounts")) != NULL;
+	if (!lists && sconf_get(root, STR("Transports")) == NULL)
+		return err_set(err, ERR_PERM, "%s: no Domains, Accounts or Transports in it", file);
+	if (transports_import(&im, root, err) < 0 || domains_import(&im, root, err) < 0 ||
+		accounts_import(&im, root, err) < 0 || aliases_import(&im, root, err) < 0)
 		return -1;
 	const struct sconf_node *list = sconf_get(root, STR("Domains"));
 	for (const struct sconf_node *n = list ? list->first : NULL; n != NULL; n = n->next)
 		if (routes_import(&im, n, n->key, err) < 0)
 			return -1;
+	/* A mox.conf is mostly not for import: only of a domains.conf it is said what is left. */
 	if (routes_import(&im, root, STR(""), err) < 0 ||
-		skipped_fields(&im, "file", root, known, err) < 0)
+		(lists && skipped_fields(&im, "file", root, known, err) < 0))
 		return -1;
 	*last = json_pack("{s:I, s:I, s:I, s:I}", "added", (json_int_t)im.added, "exists",
 		(json_int_t)im.kept, "skipped", (json_int_t)im.skipped, "failed",
