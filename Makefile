@@ -143,8 +143,7 @@ bench: deps
 	@$(MAKE) --no-print-directory mox
 	@sh tests/bench/run.sh $(ARGS)
 
-# Builds of their own, in their own folders. The stack of a session is larger there
-# (THREAD_STACK), as sanitizers put more on it.
+# Builds of their own, in their own folders.
 ASAN = CC=gcc B=build-asan HARDEN=-fPIE OPT="-O1 -g -fno-omit-frame-pointer" \
 	SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 TSAN = CC=gcc B=build-tsan HARDEN=-fPIE OPT="-O1 -g" SAN=-fsanitize=thread

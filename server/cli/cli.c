@@ -71,7 +71,7 @@ __attribute__((format(printf, 2, 3))) static int usage(
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "; see mox %s\n", c ? "COMMAND -h" : "help");
+	fprintf(stderr, "; see mox %s%s\n", c ? c->name : "help", c ? " -h" : "");
 	return CLI_USAGE;
 }
 

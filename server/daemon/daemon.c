@@ -39,7 +39,9 @@ int daemon_open(const struct config *c, struct daemon **out, struct err *err)
 	if (control_certs_check(c, err) < 0 ||
 		listeners_bind(NULL, 0, c, &d->listeners, &d->listener_count, err) < 0 ||
 		data_dir_prepare(c->data_dir, c->user, err) < 0 ||
-		privileges_drop(c->user, err) < 0) {
+		privileges_drop(c->user, err) < 0 ||
+		/* Again as that user: a key it cannot read must not wait for the first reload. */
+		control_certs_check(c, err) < 0) {
 		daemon_close(&d);
 		return -1;
 	}
