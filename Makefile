@@ -28,8 +28,8 @@ LDFLAGS  = -pie -Wl,-z,relro,-z,now $(SAN)
 # The floors of the house, lowest first; a file sees its own folder and those below.
 FLOOR0 = server/base
 FLOOR1 = server/config server/dns server/tls server/store server/message
-FLOOR2 = server/http
-FLOOR3 = server/auth server/policy server/acme
+FLOOR2 = server/http server/auth
+FLOOR3 = server/policy server/acme
 FLOOR4 = server/smtp
 FLOOR5 = server/report server/queue
 FLOOR6 = server/control
