@@ -25,6 +25,7 @@ struct conn {
 	size_t in_at, in_len, in_cap; /* unread input is in[in_at .. in_at + in_len) */
 	struct buf out;
 	int64_t recv_timeout_ms, send_timeout_ms; /* what the kernel was told */
+	struct deadline raw_deadline;             /* of the call a layer serves */
 	struct ip local, peer;
 	unsigned local_port, peer_port;
 };
@@ -187,6 +188,25 @@ static int timeout_set(struct conn *c, int option, int64_t *told_ms, struct dead
 	return 0;
 }
 
+ssize_t conn_raw_recv(struct conn *c, void *out, size_t len)
+{
+	if (timeout_set(c, SO_RCVTIMEO, &c->recv_timeout_ms, c->raw_deadline) < 0)
+		return -1;
+	return recv(c->fd, out, len, 0);
+}
+
+ssize_t conn_raw_send(struct conn *c, const void *data, size_t len)
+{
+	if (timeout_set(c, SO_SNDTIMEO, &c->send_timeout_ms, c->raw_deadline) < 0)
+		return -1;
+	return send(c->fd, data, len, MSG_NOSIGNAL);
+}
+
+void conn_raw_deadline(struct conn *c, struct deadline d)
+{
+	c->raw_deadline = d;
+}
+
 static int io_error(struct err *err, const char *what)
 {
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -215,10 +235,9 @@ static int fill(struct conn *c, size_t room, struct deadline d, struct err *err)
 	for (;;) {
 		char *to = c->in + c->in_at + c->in_len;
 		size_t space = c->in_cap - c->in_at - c->in_len;
-		if (timeout_set(c, SO_RCVTIMEO, &c->recv_timeout_ms, d) < 0)
-			return io_error(err, "read");
+		c->raw_deadline = d;
 		ssize_t n = c->layer.read ? c->layer.read(c->layer.state, to, space)
-					  : recv(c->fd, to, space, 0);
+					  : conn_raw_recv(c, to, space);
 		if (n > 0) {
 			c->in_len += (size_t)n;
 			return 1;
@@ -296,12 +315,11 @@ int conn_flush(struct conn *c, struct deadline d, struct err *err)
 	size_t done = 0;
 
 	while (done < c->out.len) {
-		if (timeout_set(c, SO_SNDTIMEO, &c->send_timeout_ms, d) < 0)
-			return io_error(err, "write");
 		const char *from = c->out.p + done;
 		size_t left = c->out.len - done;
+		c->raw_deadline = d;
 		ssize_t n = c->layer.write ? c->layer.write(c->layer.state, from, left)
-					   : send(c->fd, from, left, MSG_NOSIGNAL);
+					   : conn_raw_send(c, from, left);
 		if (n > 0)
 			done += (size_t)n;
 		else if (n < 0 && errno == EINTR)

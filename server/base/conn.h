@@ -47,6 +47,12 @@ void conn_discard(struct conn *c);
 void conn_set_layer(struct conn *c, struct conn_layer layer);
 /* The layer's state, or NULL when plain. */
 void *conn_layer_state(const struct conn *c);
+/* For layers: the socket itself, under the deadline of the call being served; -1 with
+ * errno EAGAIN once that passed, however slowly octets drip in. Never raises SIGPIPE. */
+ssize_t conn_raw_recv(struct conn *c, void *out, size_t len);
+ssize_t conn_raw_send(struct conn *c, const void *data, size_t len);
+/* Sets that deadline where no such call is being served: in handshakes. */
+void conn_raw_deadline(struct conn *c, struct deadline d);
 
 enum conn_line {
 	CONN_LINE_LF = 1, /* ended by a bare LF */
