@@ -77,10 +77,14 @@ static int account_check(struct store *s, struct arena *a, struct store_address 
 		row->account_id = account.id;
 		row->account = account.name;
 	} else {
+		const char *text = "Choose the account that the mail is for.";
+
+		if (row->account_id != 0)
+			text = "The account is gone; choose another.";
+		else if (row->account.len > 0)
+			text = "There is no account of this name.";
 		row->account_id = 0;
-		admin_problem(problems, "account",
-			row->account.len > 0 ? "There is no account of this name."
-					     : "Choose the account that the mail is for.");
+		admin_problem(problems, "account", "%s", text);
 	}
 	return 0;
 }
