@@ -373,6 +373,15 @@ static void example_loads_and_names_every_field(void **state)
 	arena_close(&a);
 }
 
+static void man_page_names_every_field(void **state)
+{
+	struct arena *a = arena_open();
+
+	(void)state;
+	file_must_name(read_from_tree(a, "server/config/mox.conf.5").p, &config_root_section);
+	arena_close(&a);
+}
+
 /* The commented lines are right too: without their "#" before a field the file loads up to
  * the files that it names. */
 static void example_comments_are_fields(void **state)
@@ -470,6 +479,7 @@ int main(void)
 		cmocka_unit_test(durations),
 		cmocka_unit_test(loads_files),
 		cmocka_unit_test(example_loads_and_names_every_field),
+		cmocka_unit_test(man_page_names_every_field),
 		cmocka_unit_test(example_comments_are_fields),
 		cmocka_unit_test(defaults_of_new),
 		cmocka_unit_test(snapshots_are_shared_by_threads),
