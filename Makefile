@@ -20,7 +20,7 @@ SAN     ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunbound -lcrypt -lpthread
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lunbound -lunistring -lcrypt -lpthread
 CPPFLAGS = -D_GNU_SOURCE -Iserver -I. -I$(B)
 CFLAGS   = -std=c11 $(OPT) $(WARN) $(HARDEN) $(SAN) $(PKG_CFLAGS) -MMD -MP
 LDFLAGS  = -pie -Wl,-z,relro,-z,now $(SAN)

@@ -7,7 +7,7 @@ set -e
 cd "$(dirname "$0")/.."
 
 build="gcc libc6-dev make pkg-config ca-certificates dns-root-data libssl-dev libmicrohttpd-dev
-libsqlite3-dev libjansson-dev libidn2-dev libargon2-dev libsystemd-dev libcap-dev
+libsqlite3-dev libjansson-dev libidn2-dev libunistring-dev libargon2-dev libsystemd-dev libcap-dev
 libcurl4-openssl-dev libunbound-dev libcrypt-dev"
 test="libcmocka-dev clang clang-format libclang-rt-14-dev python3 postfix dovecot-core
 dovecot-lmtpd swaks nsd ldnsutils openssl chromium procps $(cat tests/*/packages 2>/dev/null || true)"
