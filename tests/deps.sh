@@ -21,11 +21,12 @@ for set in "$@"; do
 	esac
 done
 
+# shellcheck disable=SC2086
+have=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' $wanted 2>/dev/null | sed -n 's/ installed$//p')
 missing=
 for p in $wanted; do
-	case " $missing " in *" $p "*) continue ;; esac
-	case $(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) in
-	*installed) ;;
+	case " $(echo "$have" | tr '\n' ' ') $missing " in
+	*" $p "*) ;;
 	*) missing="$missing $p" ;;
 	esac
 done
@@ -54,9 +55,9 @@ if [ -n "$missing" ]; then
 		as_root chmod 755 "$policy"
 	fi
 	log=$(mktemp)
-	as_root apt-get -q update >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+	as_root apt-get -q -o DPkg::Lock::Timeout=600 update >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 	# shellcheck disable=SC2086
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 --no-install-recommends \
 		install $missing >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 	rm -f "$log"
 	for p in $missing; do

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { SELF_SIGNED_PATH_MAX = 4096 };
 
@@ -28,6 +29,9 @@ int control_certs_load(const struct config *c, const struct config_listener *lis
 		.pair_count = n,
 		.self_signed_dir = self_signed,
 	};
+	/* What goes wrong here is said below, with the file's name. */
+	if (n == 0)
+		(void)mkdir(self_signed, 0700);
 	int rc = tls_server_new(&opt, out, err);
 	free(certs);
 	free(keys);
