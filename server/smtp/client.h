@@ -71,19 +71,26 @@ struct smtp_send_rcpt {
 	struct str orcpt;
 	unsigned notify;
 };
+/* Bodies are never converted (that would break signatures). A message declared 8BITMIME
+ * or SMTPUTF8 that turns out to be all ASCII goes to any peer. */
+enum smtp_no_8bit {
+	SMTP_NO_8BIT_FAIL, /* refuse for good, 5.6.3: strangers' servers */
+	SMTP_NO_8BIT_SEND  /* send it anyway: the admin's own hosts */
+};
 struct smtp_send {
 	struct str mail_from, envid;
 	enum store_ret ret;
 	bool body_8bit, smtputf8, requiretls;
+	enum smtp_no_8bit no_8bit; /* what to do when the peer lacks 8BITMIME */
 	int64_t size;
 	const struct smtp_send_rcpt *rcpts;
 	size_t rcpt_count;
 	struct store_body *body;
 };
 struct smtp_rcpt_reply {
-	int code; /* 250 accepted; 0 when the session died first */
+	int code; /* of the peer's reply; 0: not the peer's word */
 	char ecode[12];
-	char text[512];
+	char text[512]; /* the peer's or, with code 0, our words; empty: no word yet */
 	bool accepted, permanent;
 };
 /* One transaction for all recipients, pipelined when the peer can. replies[i] is the final
@@ -97,6 +104,10 @@ int smtp_client_send(struct smtp_client *c, const struct smtp_send *msg,
 int smtp_client_probe(struct smtp_client *c, struct str mail_from, struct str rcpt,
 	struct smtp_rcpt_reply *reply, struct smtp_failure *failure) MUST_USE;
 
+/* A kept connection's next use: ends its old session deadline. */
+void smtp_client_renew(struct smtp_client *c, struct deadline session);
+/* False once the connection failed or the peer announced its end (421). Asks nobody. */
+bool smtp_client_usable(const struct smtp_client *c);
 /* RSET as a sign of life before a kept connection is used again. False: it is dead. */
 bool smtp_client_alive(struct smtp_client *c);
 /* QUIT with a short wait (unless dead), then close. Sets *c to NULL. */
