@@ -105,8 +105,7 @@ class Bench:
                               settings=base)
 
     def holding_postfix(self):
-        return self.postfix(smtpd_recipient_restrictions="check_recipient_access static:HOLD",
-                            smtpd_relay_restrictions="")
+        return self.postfix(smtpd_recipient_restrictions="check_recipient_access static:HOLD")
 
     # --- load ---
 
@@ -116,7 +115,7 @@ class Bench:
         r = subprocess.run(["smtp-source", "-M", "load.example", "-l", str(SIZE), "-f",
                             "a@load.example", "-t", rcpt, "-s", str(sessions), "-m", str(count)]
                            + list(options) + ["%s:%d" % (ip, port)], capture_output=True,
-                           text=True, check=False, timeout=600)
+                           text=True, check=False, timeout=300)
         if r.returncode != 0:
             raise RuntimeError("smtp-source to %s:%d: %s" % (ip, port, r.stderr.strip()))
         return count / (time.monotonic() - start)
