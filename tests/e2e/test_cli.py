@@ -61,7 +61,7 @@ def test_config_commands(t):
         assert rows("config", "network", "list") == []
     for words, reason in (
             (["domain", "add", "in.example"], "in.example"),
-            (["domain", "add", "-.example"], "-.example"),
+            (["domain", "add", "two..example"], "two..example"),
             (["domain", "add", "x.example", "-relay", "host:99999"], "99999"),
             (["domain", "add", "x.example", "-tls", "sometimes"], "sometimes"),
             (["domain", "add", "x.example", "-relay", "h:25", "-recipients", "maybe"], "maybe"),

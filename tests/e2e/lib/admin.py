@@ -14,6 +14,14 @@ class Admin:
     def __init__(self, mox):
         self.mox = mox
 
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            try:
+                s.connect(os.path.join(self.mox.data, "ctl"))
+                return True
+            except OSError:
+                return False
+
     def request(self, verb, **fields):
         """(rows, last line) of the answer."""
         fields = {k.rstrip("_"): v for k, v in fields.items() if v is not None}

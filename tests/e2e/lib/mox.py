@@ -26,6 +26,7 @@ class _Mox:
         if wait:
             for port in ports:
                 wait_port(self.ip, port, 20, self.proc.must_run)
+            wait_for(self.admin.answers, 20, "the control socket")
         return self
 
     def env(self):
