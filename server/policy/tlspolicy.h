@@ -33,8 +33,11 @@ struct tls_observation {
 };
 
 struct tls_outcome {
+	/* What there is to report, also where policy does not mind: an unverified
+	 * certificate keeps its reason though may_send is true. SUCCESS with
+	 * TLS_MODE_SKIP: nothing was wanted, there is nothing to report. */
 	enum tls_result_type type;
-	bool may_send;
+	bool may_send;      /* on this connection, as it is now */
 	bool try_plaintext; /* reconnect with TLS_MODE_SKIP */
 	bool verified;
 	char text[300]; /* for attempt rows and errors */

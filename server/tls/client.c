@@ -236,7 +236,10 @@ static bool name_matches(X509 *leaf, const char *name)
 		return false;
 	if (ip_parse(str_from(name), &ip))
 		return X509_check_ip(leaf, ip.bytes, ip.len, 0) == 1;
-	return X509_check_host(leaf, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+	/* RFC 9525 section 6: only subjectAltName counts, wildcards only as whole labels. */
+	return X509_check_host(leaf, name, 0,
+		       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+		       NULL) == 1;
 }
 
 static void pkix_collect(

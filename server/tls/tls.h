@@ -77,6 +77,18 @@ struct tls_peer {
 	int64_t leaf_not_after_s;
 };
 
+/* What tls_peer.pkix_code comes to, in the classes of RFC 8460 section 4.3. */
+enum tls_pkix_class {
+	TLS_PKIX_VALID,
+	TLS_PKIX_NAME,      /* not for this host */
+	TLS_PKIX_DATE,      /* expired or not yet valid */
+	TLS_PKIX_UNTRUSTED, /* no chain to a trust anchor, or one that may not be used so */
+	TLS_PKIX_OTHER
+};
+enum tls_pkix_class tls_pkix_class(int pkix_code);
+/* "handshake failure" for 40; "unknown" for what no RFC names. Static text. */
+const char *tls_alert_text(int alert);
+
 struct tls_connect_options {
 	const char *server_name; /* SNI and the name to match; NULL sends no SNI */
 	const char *alpn;        /* or NULL */
