@@ -34,11 +34,7 @@ int admin_domain_save(struct store *s, struct arena *a, struct store_domain *row
 	row->name = admin_domain_check(a, row->name, "name", problems);
 	row->description = admin_text_check(a, row->description, "description", problems);
 	row->separator = str_trim(row->separator);
-	if (row->separator.len > 1 ||
-		(row->separator.len == 1 &&
-			strchr("!#$%&'*+-/=?^_`{|}~", row->separator.p[0]) == NULL))
-		admin_problem(problems, "separator",
-			"The separator is a single character, usually \"+\", or nothing.");
+	admin_separator_check(row->separator, problems);
 	if (row->delivery == STORE_DELIVERY_RELAY && row->relay.host_count == 0)
 		admin_problem(problems, "relay_hosts",
 			"Name at least one server that this domain's mail goes to, for example "

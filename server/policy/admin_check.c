@@ -174,6 +174,15 @@ struct str admin_localpart_check(struct arena *a, struct str text,
 	return localpart_normal(a, addr.localpart, domain);
 }
 
+void admin_separator_check(struct str separator, struct admin_problems *problems)
+{
+	if (separator.len > 1 ||
+		(separator.len == 1 && (separator.p[0] == '\0' || strchr("!#$%&'*+-/=?^_`{|}~",
+									  separator.p[0]) == NULL)))
+		admin_problem(problems, "separator",
+			"The separator is a single character, usually \"+\", or nothing.");
+}
+
 bool admin_member_parse(
 	struct arena *a, struct str text, struct str *member, struct admin_problems *problems)
 {

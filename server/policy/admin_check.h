@@ -31,6 +31,8 @@ struct str admin_text_check(
 /* "" for the catch-all; lower case unless the domain tells case apart. */
 struct str admin_localpart_check(struct arena *a, struct str text,
 	const struct store_domain *domain, struct admin_problems *problems);
+/* The single character before the detail of a local part, or nothing. */
+void admin_separator_check(struct str separator, struct admin_problems *problems);
 /* A member of an alias: "local@domain" with the domain in A-labels. */
 bool admin_member_parse(
 	struct arena *a, struct str text, struct str *member, struct admin_problems *problems);
