@@ -178,6 +178,12 @@ static int option_take(struct cli *cli, int argc, char **argv, int *at)
 	return CLI_OK;
 }
 
+/* "-" and "-.example" are arguments. */
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && (word[1] == '-' || ascii_is_alnum(word[1]));
+}
+
 static int words_take(struct cli *cli, int argc, char **argv, int at)
 {
 	bool only_args = false;
@@ -186,7 +192,7 @@ static int words_take(struct cli *cli, int argc, char **argv, int at)
 		const char *word = argv[at];
 		if (!only_args && strcmp(word, "--") == 0) {
 			only_args = true;
-		} else if (!only_args && word[0] == '-' && word[1] != '\0') {
+		} else if (!only_args && is_option(word)) {
 			if (strcmp(word, "-h") == 0 || strcmp(word, "-help") == 0 ||
 				strcmp(word, "--help") == 0) {
 				command_print(stdout, cli->command);

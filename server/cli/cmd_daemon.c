@@ -1,16 +1,17 @@
 /* cmd_daemon - the running daemon: status, reload, stop. And what this build is. */
-#include "base/clock.h"
 #include "base/version.h"
 #include "cli/commands.h"
 #include "cli/print.h"
 #include "control/control.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { STOP_WAIT_MS = 90 * 1000, STOP_LOOK_US = 20 * 1000 };
+enum { STOP_WAIT_MS = 90 * 1000 };
 
 static const struct cli_column listener_columns[] = {
 	{"LISTENER", "listener", 16},
@@ -70,20 +71,22 @@ int cmd_reload(const struct cli *cli, struct err *err)
 	return 0;
 }
 
-/* Returns when the process is gone. */
+/* Returns when the process has ended, whether or not its parent has noticed. */
 int cmd_stop(const struct cli *cli, struct err *err)
 {
-	struct deadline d = deadline_in_ms(STOP_WAIT_MS);
 	json_t *last;
 
 	if (ask(cli, "stop", &last, err) < 0)
 		return -1;
 	pid_t pid = (pid_t)json_integer_value(json_object_get(last, "pid"));
 	json_decref(last);
-	while (kill(pid, 0) == 0 || errno == EPERM) {
-		if (deadline_left_ms(d) == 0)
-			return err_set(err, ERR_TEMP, "process %d is still there", (int)pid);
-		usleep(STOP_LOOK_US);
-	}
-	return 0;
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd < 0)
+		return errno == ESRCH ? 0
+				      : err_set(err, ERR_TEMP, "process %d: %s", (int)pid,
+						strerror(errno));
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int rc = poll(&p, 1, STOP_WAIT_MS);
+	close(fd);
+	return rc == 1 ? 0 : err_set(err, ERR_TEMP, "process %d is still there", (int)pid);
 }

@@ -66,10 +66,13 @@ int daemon_start(struct daemon *d, struct gateway *g, struct listener_http http,
 
 	const struct config *c = config_snapshot(g->config);
 	int rc = listeners_assign(d->listeners, d->listener_count, c, err);
-	for (size_t i = 0; rc == 0 && i < d->listener_count; i++)
-		rc = listener_run(d->listeners[i], &d->deps, err);
+	/* The socket first: who can connect to a port finds it. */
 	if (rc == 0)
 		rc = ctl_start(g, &d->ctl, err);
+	for (size_t i = 0; rc == 0 && i < d->listener_count; i++)
+		rc = listener_listen(d->listeners[i], err);
+	for (size_t i = 0; rc == 0 && i < d->listener_count; i++)
+		rc = listener_run(d->listeners[i], &d->deps, err);
 	for (size_t i = 0; rc == 0 && i < c->warning_count; i++)
 		log_event(LOG_LEVEL_WARN, "config.warning", "text", c->warnings[i], NULL);
 	if (rc == 0)

@@ -79,7 +79,7 @@ static int socket_open(const struct listener_spec *spec)
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
 		(sa.ss_family != AF_INET6 ||
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) == 0) &&
-		bind(fd, (struct sockaddr *)&sa, len) == 0 && listen(fd, SOMAXCONN) == 0)
+		bind(fd, (struct sockaddr *)&sa, len) == 0)
 		return fd;
 	int saved = errno;
 	close(fd);
@@ -87,21 +87,24 @@ static int socket_open(const struct listener_spec *spec)
 	return -1;
 }
 
-int listener_open(const struct listener_spec *spec, struct listener **out, struct err *err)
+static int open_error(const struct listener_spec *spec, int error, struct err *err)
 {
 	char text[IP_TEXT];
 	const char *hint = "";
 
+	if (error == EACCES && spec->port < 1024)
+		hint = " (ports below 1024 need root or CAP_NET_BIND_SERVICE)";
+	return err_set(err, ERR_PERM, "listener \"%s\", %s: cannot listen on %s port %u: %s%s",
+		spec->name, listener_role_text(spec->role), ip_text(&spec->ip, text), spec->port,
+		strerror(error), hint);
+}
+
+int listener_open(const struct listener_spec *spec, struct listener **out, struct err *err)
+{
 	*out = NULL;
 	int fd = socket_open(spec);
-	if (fd < 0) {
-		if (errno == EACCES && spec->port < 1024)
-			hint = " (ports below 1024 need root or CAP_NET_BIND_SERVICE)";
-		return err_set(err, ERR_PERM,
-			"listener \"%s\", %s: cannot listen on %s port %u: %s%s", spec->name,
-			listener_role_text(spec->role), ip_text(&spec->ip, text), spec->port,
-			strerror(errno), hint);
-	}
+	if (fd < 0)
+		return open_error(spec, errno, err);
 	struct listener *l = mem_alloc(sizeof(*l));
 	l->fd = fd;
 	l->ip = spec->ip;
@@ -112,6 +115,14 @@ int listener_open(const struct listener_spec *spec, struct listener **out, struc
 	listener_assign(l, spec, NULL);
 	*out = l;
 	return 0;
+}
+
+int listener_listen(struct listener *l, struct err *err)
+{
+	struct listener_spec spec = {
+		.name = l->name, .role = l->role, .ip = l->ip, .port = l->port};
+
+	return listen(l->fd, SOMAXCONN) == 0 ? 0 : open_error(&spec, errno, err);
 }
 
 void listener_assign(struct listener *l, const struct listener_spec *spec, struct tls_server *tls)

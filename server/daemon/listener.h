@@ -44,11 +44,13 @@ struct listener_deps { /* outlives all sessions */
 
 struct listener;
 
-/* Binds and listens; nothing is accepted yet. ERR_PERM names address, service and why. */
+/* Binds; connections are refused yet. ERR_PERM names address, service and why. */
 int listener_open(
 	const struct listener_spec *spec, struct listener **out, struct err *err) MUST_USE;
 /* What connections accepted from now on are for; tls may be NULL, is taken over. */
 void listener_assign(struct listener *l, const struct listener_spec *spec, struct tls_server *tls);
+/* From now on the kernel takes connections; listener_run must follow soon. */
+int listener_listen(struct listener *l, struct err *err) MUST_USE;
 bool listener_is_at(const struct listener *l, const struct ip *ip, unsigned port);
 int listener_run(struct listener *l, const struct listener_deps *deps, struct err *err) MUST_USE;
 /* Accepts no more; sessions go on. When it returns, every accepted connection is in the

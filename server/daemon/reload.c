@@ -192,16 +192,21 @@ static int restart_check(const struct config *now, const struct config *next, st
 	return 0;
 }
 
+static bool is_running(const struct daemon *d, const struct listener *l)
+{
+	for (size_t i = 0; i < d->listener_count; i++)
+		if (d->listeners[i] == l)
+			return true;
+	return false;
+}
+
 /* Starts those of next that do not run yet, closes those of d that next has not. */
 static void listeners_swap(struct daemon *d, struct listener **next, size_t count)
 {
 	struct err err;
 
 	for (size_t i = 0; i < count; i++) {
-		bool runs = false;
-		for (size_t k = 0; k < d->listener_count; k++)
-			runs = runs || d->listeners[k] == next[i];
-		if (!runs && listener_run(next[i], &d->deps, &err) < 0)
+		if (!is_running(d, next[i]) && listener_run(next[i], &d->deps, &err) < 0)
 			log_event(LOG_LEVEL_ERROR, "listener.thread", "error", err.text, NULL);
 	}
 	for (size_t k = 0; k < d->listener_count; k++) {
@@ -218,14 +223,19 @@ static void listeners_swap(struct daemon *d, struct listener **next, size_t coun
 
 static void unbind(struct daemon *d, struct listener **next, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		bool runs = false;
-		for (size_t k = 0; k < d->listener_count; k++)
-			runs = runs || d->listeners[k] == next[i];
-		if (!runs)
+	for (size_t i = 0; i < count; i++)
+		if (!is_running(d, next[i]))
 			listener_close(&next[i]);
-	}
 	free(next);
+}
+
+static int listeners_listen(
+	struct daemon *d, struct listener *const *next, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!is_running(d, next[i]) && listener_listen(next[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 static int reload(struct daemon *d, const struct config *now, struct err *err)
@@ -245,7 +255,8 @@ static int reload(struct daemon *d, const struct config *now, struct err *err)
 		config_release(next);
 		return -1;
 	}
-	if (listeners_assign(list, count, next, err) < 0) {
+	if (listeners_listen(d, list, count, err) < 0 ||
+		listeners_assign(list, count, next, err) < 0) {
 		unbind(d, list, count);
 		config_release(next);
 		return -1;
