@@ -139,7 +139,7 @@ int config_parse(struct str text, const char *name, struct config **out, struct 
  * Its strings may be set to memory from config_strdup. */
 struct config *config_new(const char *data_dir, const char *hostname);
 char *config_strdup(struct config *c, const char *s);
-/* Appends a zeroed listener with its defaults set and returns it. */
+/* Appends a listener with its defaults set. The pointer is good until the next call. */
 struct config_listener *config_listener_add(struct config *c, const char *name);
 /* The listener of that name, or NULL. */
 const struct config_listener *config_listener(const struct config *c, const char *name);

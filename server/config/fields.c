@@ -11,6 +11,7 @@
 enum { PORT_MAX = 65535, DAY_MS = 86400000 };
 
 static const char no_imap[] = "IMAP is not served here; Maildir is read by Dovecot and others";
+static const char tickets[] = "session tickets are always on";
 static const char no_web[] = "there is no webmail and no general web server here";
 
 static const struct config_field keycert_fields[] = {
@@ -26,6 +27,7 @@ static const struct config_field tls_fields[] = {
 	{"MinVersion", CONFIG_TLS_VERSION, AT(config_listener, tls_min_version)},
 	{"HostPrivateKeyFiles", CONFIG_READABLES,
 		LIST_AT(config_listener, host_key_files, host_key_file_count)},
+	{"ClientAuthDisabled", CONFIG_UNUSED, .note = "clients are never asked for certificates"},
 };
 static const struct config_section tls_section = {tls_fields, COUNT(tls_fields)};
 
@@ -37,6 +39,7 @@ static const struct config_field smtp_fields[] = {
 	{"NoRequireTLS", CONFIG_BOOL, AT(config_listener, smtp_no_requiretls)},
 	{"DNSBLs", CONFIG_UNUSED, .note = "block lists are not asked by this version"},
 	{"FirstTimeSenderDelay", CONFIG_UNUSED, .note = "a gateway has no history of senders"},
+	{"TLSSessionTicketsDisabled", CONFIG_UNUSED, .note = tickets},
 };
 static const struct config_section smtp_section = {smtp_fields, COUNT(smtp_fields)};
 
@@ -44,6 +47,7 @@ static const struct config_field submission_fields[] = {
 	{"Enabled", CONFIG_BOOL, AT(config_listener, submission.enabled)},
 	{"Port", CONFIG_UNSIGNED, AT(config_listener, submission.port), .max = PORT_MAX},
 	{"NoRequireSTARTTLS", CONFIG_BOOL, AT(config_listener, submission_no_require_starttls)},
+	{"TLSSessionTicketsDisabled", CONFIG_UNUSED, .note = tickets},
 };
 static const struct config_section submission_section = {
 	submission_fields, COUNT(submission_fields)};
@@ -51,6 +55,7 @@ static const struct config_section submission_section = {
 static const struct config_field submissions_fields[] = {
 	{"Enabled", CONFIG_BOOL, AT(config_listener, submissions.enabled)},
 	{"Port", CONFIG_UNSIGNED, AT(config_listener, submissions.port), .max = PORT_MAX},
+	{"TLSSessionTicketsDisabled", CONFIG_UNUSED, .note = tickets},
 };
 static const struct config_section submissions_section = {
 	submissions_fields, COUNT(submissions_fields)};
@@ -240,6 +245,7 @@ static const struct config_field root_fields[] = {
 	{"Transports", CONFIG_UNUSED,
 		.note = "transports are kept in the database; mox config import takes them over"},
 	{"InitialMailboxes", CONFIG_UNUSED, .note = no_imap},
+	{"DefaultMailboxes", CONFIG_UNUSED, .note = no_imap},
 	{"PackageLogLevels", CONFIG_UNUSED, .note = "there is one level, LogLevel"},
 	{"NoFixPermissions", CONFIG_UNUSED, .note = "permissions are never changed here"},
 	{"CheckUpdates", CONFIG_UNUSED, .note = "updates come with the packages of the system"},

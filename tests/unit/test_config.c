@@ -115,6 +115,45 @@ static void reads_a_whole_file(void **state)
 	config_release(c);
 }
 
+/* What the quickstart of the reference system writes, in short. */
+static void reference_file_loads(void **state)
+{
+	static const char text[] =
+		"DataDir: ../data\nUser: mox\nLogLevel: trace\nPackageLogLevels:\n\tx: info\n"
+		"Hostname: mail.example.org\nCheckUpdates: true\n"
+		"ACME:\n\tle:\n\t\tDirectoryURL: https://ca.example/directory\n"
+		"\t\tContactEmail: me@example.org\n\t\tIssuerDomainName: ca.example\n"
+		"Listeners:\n"
+		"\tpublic:\n\t\tIPs:\n\t\t\t- 192.0.2.1\n\t\t\t- 2001:db8::1\n"
+		"\t\tTLS:\n\t\t\tACME: le\n\t\t\tClientAuthDisabled: false\n"
+		"\t\tSMTP:\n\t\t\tEnabled: true\n\t\t\tDNSBLs:\n\t\t\t\t- bl.example\n"
+		"\t\t\tFirstTimeSenderDelay: 15s\n"
+		"\t\tSubmissions:\n\t\t\tEnabled: true\n\t\tIMAPS:\n\t\t\tEnabled: true\n"
+		"\t\tAutoconfigHTTPS:\n\t\t\tEnabled: true\n"
+		"\t\tMTASTSHTTPS:\n\t\t\tEnabled: true\n"
+		"\t\tWebserverHTTP:\n\t\t\tEnabled: true\n"
+		"\tinternal:\n\t\tIPs:\n\t\t\t- 127.0.0.1\n\t\t\t- ::1\n"
+		"\t\tHostname: localhost\n\t\tAccountHTTP:\n\t\t\tEnabled: true\n"
+		"\t\tAdminHTTP:\n\t\t\tEnabled: true\n\t\tMetricsHTTP:\n\t\t\tEnabled: true\n"
+		"Postmaster:\n\tAccount: me\n\tMailbox: Postmaster\n"
+		"HostTLSRPT:\n\tAccount: me\n\tMailbox: TLSRPT\n\tLocalpart: tls-reports\n"
+		"InitialMailboxes:\n\tSpecialUse:\n\t\tSent: Sent\n\tRegular:\n\t\t- Lists\n"
+		"Transports:\n\tx:\n\t\tSMTP:\n\t\t\tHost: a.example\n";
+	struct config *c;
+	struct err err;
+
+	(void)state;
+	if (parse(text, &c, &err) < 0)
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < c->warning_count; i++)
+		print_message("%s\n", c->warnings[i]);
+	assert_int_equal(c->warning_count, 14);
+	assert_string_equal(c->warnings[0], "/nowhere/mox.conf:4: PackageLogLevels has no effect: "
+					    "there is one level, LogLevel");
+	assert_string_equal(c->host_tlsrpt_localpart, "tls-reports");
+	config_release(c);
+}
+
 static const struct {
 	const char *text, *error; /* after the file name */
 } bad[] = {
@@ -474,6 +513,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_a_whole_file),
+		cmocka_unit_test(reference_file_loads),
 		cmocka_unit_test(refuses_with_line_and_reason),
 		cmocka_unit_test(caps_hold),
 		cmocka_unit_test(durations),
