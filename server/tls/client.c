@@ -144,6 +144,8 @@ int tls_client_new(const char *const *ca_files, size_t ca_file_count, bool and_s
 	SSL_CTX_sess_set_new_cb(ctx, session_new);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify_record, NULL);
+	/* What the admin lists as an anchor is one, be it a root or not. */
+	(void)X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
 	/* Weak old keys are still better than the plaintext that would follow. Suites without
 	 * authentication or encryption are not in DEFAULT. */
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||

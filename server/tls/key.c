@@ -15,15 +15,14 @@
 
 enum { SERIAL_OCTETS = 16, SECONDS_A_DAY = 86400, CLOCK_SKEW_S = 3600 };
 
-/* Writes what is in mem to a new file, down to the disk. */
-static int mem_save(BIO *mem, const char *file, mode_t mode, struct err *err)
+enum save { SAVE_NEW, SAVE_REPLACE };
+
+/* Writes what is in mem to fd and closes it. 0 or an errno. */
+static int fd_fill(int fd, BIO *mem)
 {
 	char *p = NULL;
 	long left = BIO_get_mem_data(mem, &p);
-	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
-	if (fd < 0)
-		return err_set(err, ERR_PERM, "create %s: %s", file, strerror(errno));
 	while (left > 0) {
 		ssize_t n = write(fd, p, (size_t)left);
 		if (n < 0 && errno == EINTR)
@@ -36,23 +35,40 @@ static int mem_save(BIO *mem, const char *file, mode_t mode, struct err *err)
 	int failed = left > 0 || fsync(fd) < 0 ? errno : 0;
 	if (close(fd) < 0 && failed == 0)
 		failed = errno;
-	if (failed == 0)
-		return 0;
-	unlink(file);
-	return err_set(err, ERR_PERM, "write %s: %s", file, strerror(failed));
+	return failed;
+}
+
+/* The file appears whole and on the disk, or not at all: nobody reads half of it, and a
+ * crash leaves nothing that the next start would stumble over. */
+static int mem_save(BIO *mem, const char *file, mode_t mode, enum save save, struct err *err)
+{
+	char temp[4096];
+
+	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", file) >= sizeof(temp))
+		return err_set(err, ERR_PERM, "file name is too long: %.100s...", file);
+	(void)unlink(temp); /* of a start that crashed */
+	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_set(err, ERR_PERM, "create %s: %s", temp, strerror(errno));
+	int failed = fd_fill(fd, mem);
+	if (failed == 0 && (save == SAVE_NEW ? link(temp, file) : rename(temp, file)) < 0)
+		failed = errno;
+	if (failed != 0 || save == SAVE_NEW)
+		(void)unlink(temp);
+	return failed == 0 ? 0 : err_set(err, ERR_PERM, "write %s: %s", file, strerror(failed));
 }
 
 int tls_key_create(const char *file, enum tls_key_type type, struct err *err)
 {
 	EVP_PKEY *key = type == TLS_KEY_RSA_2048 ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
-	BIO *mem = BIO_new(BIO_s_mem());
+	BIO *mem = BIO_new(BIO_s_secmem());
 	int rc = -1;
 
 	if (key == NULL || mem == NULL ||
 		PEM_write_bio_PKCS8PrivateKey(mem, key, NULL, NULL, 0, NULL, NULL) != 1)
 		err_set(err, ERR_BUG, "make key %s: %s", file, tls_error_reason());
 	else
-		rc = mem_save(mem, file, 0600, err);
+		rc = mem_save(mem, file, 0600, SAVE_NEW, err);
 	BIO_free(mem);
 	EVP_PKEY_free(key);
 	return rc;
@@ -133,7 +149,6 @@ int tls_cert_self_signed(const char *cert_file, const char *key_file, const char
 	EVP_PKEY *key = NULL;
 	X509 *x = X509_new();
 	BIO *mem = BIO_new(BIO_s_mem());
-	char temp[4096];
 	int rc = -1;
 
 	if (tls_key_load(key_file, &key, err) < 0)
@@ -143,20 +158,7 @@ int tls_cert_self_signed(const char *cert_file, const char *key_file, const char
 		err_set(err, ERR_BUG, "make certificate %s: %s", cert_file, tls_error_reason());
 		goto out;
 	}
-	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", cert_file) >= sizeof(temp)) {
-		err_set(err, ERR_PERM, "certificate file name is too long: %.100s...", cert_file);
-		goto out;
-	}
-	/* In one step: nobody reads half a certificate. */
-	unlink(temp);
-	if (mem_save(mem, temp, 0644, err) < 0)
-		goto out;
-	if (rename(temp, cert_file) < 0) {
-		err_set(err, ERR_PERM, "rename %s to %s: %s", temp, cert_file, strerror(errno));
-		unlink(temp);
-		goto out;
-	}
-	rc = 0;
+	rc = mem_save(mem, cert_file, 0644, SAVE_REPLACE, err);
 out:
 	BIO_free(mem);
 	X509_free(x);

@@ -235,6 +235,11 @@ static int contexts_build(
 
 	for (size_t i = 0; i < s->pair_count; i++)
 		lists[i].count = tls_cert_names(s->pairs[i].leaf, &lists[i].names);
+	struct context want = {.ctx = NULL}; /* when hostname is in no certificate */
+	if (lists[0].count > 0)
+		pairs_for_name(s, lists, lists[0].names[0].text, &want);
+	else
+		want.pair[pair_class(&s->pairs[0])] = &s->pairs[0];
 	int rc = names_build(s, lists, version, err);
 	for (size_t i = 0; i < s->pair_count; i++)
 		free(lists[i].names);
@@ -247,8 +252,6 @@ static int contexts_build(
 		s->fallback = own->ctx;
 		return 0;
 	}
-	struct context want = {.ctx = NULL};
-	want.pair[pair_class(&s->pairs[0])] = &s->pairs[0];
 	return context_get(s, &want, version, &s->fallback, err);
 }
 

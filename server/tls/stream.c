@@ -123,6 +123,7 @@ static ssize_t stream_read(void *state, void *out, size_t len)
 	size_t n = 0;
 
 	st->io_errno = 0;
+	ERR_clear_error(); /* what others left there would be taken for ours */
 	int rc = SSL_read_ex(st->ssl, out, len, &n);
 	if (rc == 1)
 		return (ssize_t)n;
@@ -141,6 +142,7 @@ static ssize_t stream_write(void *state, const void *data, size_t len)
 	size_t n = 0;
 
 	st->io_errno = 0;
+	ERR_clear_error();
 	int rc = SSL_write_ex(st->ssl, data, len, &n);
 	return rc == 1 ? (ssize_t)n : stream_failed(st, rc);
 }
