@@ -9,7 +9,8 @@
 
 enum {
 	CHARSET_MAX = 40,
-	ENCODED_MAX = 1000 /* octets of one word; the RFC says 75, senders do not */
+	ENCODED_MAX = 1000, /* octets of one word; the RFC says 75, senders do not */
+	RUN_MAX = 100       /* words that are put together before they are decoded */
 };
 
 struct word {
@@ -150,7 +151,7 @@ static size_t run_decode(struct str s, struct buf *out)
 {
 	struct buf bytes = {0};
 	struct word w, next;
-	size_t used = 0, gap = 0;
+	size_t used = 0, gap = 0, count = 0;
 	bool ok;
 
 	if (!word_parse(s, &w))
@@ -163,7 +164,7 @@ static size_t run_decode(struct str s, struct buf *out)
 		for (gap = 0; used + gap < s.len && strchr(" \t\r\n", s.p[used + gap]) != NULL &&
 			      s.p[used + gap] != '\0';)
 			gap++;
-	} while (ok && word_parse(str_skip(s, used + gap), &next) &&
+	} while (ok && ++count < RUN_MAX && word_parse(str_skip(s, used + gap), &next) &&
 		 str_eq_nocase(next.charset, w.charset));
 	if (ok)
 		ok = bytes.len == 0 || charset_convert(w.charset, buf_str(&bytes), out);
