@@ -1,0 +1,47 @@
+/* data - the content of a message on its way in: DATA (RFC 5321 4.5.2) and BDAT (RFC
+ * 3030) into memory, or into a spool file when it is large. */
+#ifndef SMTP_DATA_H
+#define SMTP_DATA_H
+
+#include "base/buf.h"
+#include "base/conn.h"
+#include "store/message.h"
+
+enum { SMTP_HEADER_MAX = STORE_INLINE_MAX }; /* octets of header block, our limit */
+
+struct smtp_data {
+	struct store *store;
+	int64_t size_max; /* octets; more is read and dropped */
+	/* Called once with the header block complete, before anything of it is written to a
+	 * spool file: may shorten or change head in place (submission removes Bcc). */
+	void (*header_edit)(struct buf *head);
+
+	struct buf head;     /* the whole content, or its first part when spool is set */
+	struct spool *spool; /* or NULL */
+	int64_t size;        /* octets so far */
+	/* What is wrong with it, if anything: the first finding decides. */
+	bool bare_cr, bare_lf, too_big, header_too_big;
+	struct err failure; /* kind not ERR_NONE: it could not be written */
+
+	/* The scanner's state. */
+	bool line_start, last_cr, edited;
+	unsigned dots; /* at a line start: 0 nothing, 1 ".", 2 ".\r" seen */
+};
+
+void smtp_data_begin(struct smtp_data *d, struct store *store, int64_t size_max);
+/* Frees, and drops the spool file unless a message took it. Keeps head's memory. */
+void smtp_data_end(struct smtp_data *d);
+
+/* Reads up to the line "." between CRLFs; only that ends a message: never a bare LF or CR.
+ * 0 the content is complete (look at the flags), -1 the connection failed. */
+int smtp_data_read(struct smtp_data *d, struct conn *c, int64_t read_ms, struct deadline total,
+	struct err *err) MUST_USE;
+/* Reads one BDAT chunk of n octets. */
+int smtp_data_chunk(struct smtp_data *d, struct conn *c, int64_t n, int64_t read_ms,
+	struct deadline total, struct err *err) MUST_USE;
+/* After the last octet: header edit if due, spool to disk. */
+void smtp_data_finish(struct smtp_data *d);
+/* The header block: of head, up to and with its empty line, or all of it. */
+struct str smtp_data_header(const struct smtp_data *d);
+
+#endif
