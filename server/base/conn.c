@@ -131,6 +131,37 @@ int conn_fd(const struct conn *c)
 	return c->fd;
 }
 
+int conn_release_fd(struct conn **cp)
+{
+	struct conn *c = *cp;
+
+	if (c->layer.state != NULL || c->in_len > 0 || c->out.len > 0)
+		return -1;
+	int fd = c->fd;
+	free(c->in);
+	buf_free(&c->out);
+	free(c);
+	*cp = NULL;
+	return fd;
+}
+
+ssize_t conn_recv(struct conn *c, void *out, size_t len)
+{
+	if (c->in_len > 0) {
+		size_t n = c->in_len < len ? c->in_len : len;
+		memcpy(out, c->in + c->in_at, n);
+		conn_consume(c, n);
+		return (ssize_t)n;
+	}
+	return c->layer.read ? c->layer.read(c->layer.state, out, len) : recv(c->fd, out, len, 0);
+}
+
+ssize_t conn_send(struct conn *c, const void *data, size_t len)
+{
+	return c->layer.write ? c->layer.write(c->layer.state, data, len)
+			      : send(c->fd, data, len, MSG_NOSIGNAL);
+}
+
 void conn_addresses(const struct conn *c, struct ip *local, unsigned *local_port, struct ip *peer,
 	unsigned *peer_port)
 {

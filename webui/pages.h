@@ -1,0 +1,55 @@
+/* pages - the function behind each page; templates/ has a file of the same name. */
+#ifndef WEBUI_PAGES_H
+#define WEBUI_PAGES_H
+
+#include "webui/page.h"
+
+void page_dashboard(struct page *p);
+
+void page_queue(struct page *p);
+void page_queue_confirm(struct page *p);
+void page_queue_act(struct page *p);
+void page_message(struct page *p);
+void page_message_act(struct page *p);
+
+void page_domains(struct page *p);
+void page_domain(struct page *p);
+void page_domain_new(struct page *p);
+void page_domain_edit(struct page *p);
+void page_domain_delete(struct page *p);
+void page_address_new(struct page *p);
+void page_address_edit(struct page *p);
+void page_address_delete(struct page *p);
+
+void page_accounts(struct page *p);
+void page_account_new(struct page *p);
+void page_account_edit(struct page *p);
+void page_account_delete(struct page *p);
+
+void page_routes(struct page *p);
+void page_route_new(struct page *p);
+void page_route_edit(struct page *p);
+void page_route_delete(struct page *p);
+void page_route_move(struct page *p);
+void page_transport_new(struct page *p);
+void page_transport_edit(struct page *p);
+void page_transport_delete(struct page *p);
+
+void page_networks(struct page *p);
+void page_network_new(struct page *p);
+void page_network_edit(struct page *p);
+void page_network_delete(struct page *p);
+
+void page_password(struct page *p);
+
+void page_login(struct page *p);
+void page_login_post(struct page *p);
+void page_logout(struct page *p);
+
+/* Outside base. */
+void page_static(struct page *p, struct str path);
+void page_health(struct page *p);
+void page_ready(struct page *p);
+void page_metrics(struct page *p);
+
+#endif

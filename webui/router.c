@@ -1,0 +1,243 @@
+#include "webui/router.h"
+
+#include "webui/login.h"
+#include "webui/pages.h"
+
+const struct route routes[] = {
+	{PAGE_GET, "", page_dashboard, ROUTE_LOGIN},
+	{PAGE_GET, "login", page_login, ROUTE_OPEN},
+	{PAGE_POST, "login", page_login_post, ROUTE_OPEN},
+	{PAGE_POST, "logout", page_logout, ROUTE_LOGIN},
+	{PAGE_GET, "queue", page_queue, ROUTE_LOGIN},
+	{PAGE_POST, "queue/confirm", page_queue_confirm, ROUTE_LOGIN},
+	{PAGE_POST, "queue/act", page_queue_act, ROUTE_LOGIN},
+	{PAGE_GET, "queue/:", page_message, ROUTE_LOGIN},
+	{PAGE_POST, "queue/:", page_message_act, ROUTE_LOGIN},
+	{PAGE_GET, "domains", page_domains, ROUTE_LOGIN},
+	{PAGE_GET, "domains/new", page_domain_new, ROUTE_LOGIN},
+	{PAGE_POST, "domains/new", page_domain_new, ROUTE_LOGIN},
+	{PAGE_GET, "domains/:", page_domain, ROUTE_LOGIN},
+	{PAGE_GET, "domains/:/edit", page_domain_edit, ROUTE_LOGIN},
+	{PAGE_POST, "domains/:/edit", page_domain_edit, ROUTE_LOGIN},
+	{PAGE_GET, "domains/:/delete", page_domain_delete, ROUTE_LOGIN},
+	{PAGE_POST, "domains/:/delete", page_domain_delete, ROUTE_LOGIN},
+	{PAGE_GET, "domains/:/new", page_address_new, ROUTE_LOGIN},
+	{PAGE_POST, "domains/:/new", page_address_new, ROUTE_LOGIN},
+	{PAGE_GET, "addresses/:", page_address_edit, ROUTE_LOGIN},
+	{PAGE_POST, "addresses/:", page_address_edit, ROUTE_LOGIN},
+	{PAGE_GET, "addresses/:/delete", page_address_delete, ROUTE_LOGIN},
+	{PAGE_POST, "addresses/:/delete", page_address_delete, ROUTE_LOGIN},
+	{PAGE_GET, "accounts", page_accounts, ROUTE_LOGIN},
+	{PAGE_GET, "accounts/new", page_account_new, ROUTE_LOGIN},
+	{PAGE_POST, "accounts/new", page_account_new, ROUTE_LOGIN},
+	{PAGE_GET, "accounts/:", page_account_edit, ROUTE_LOGIN},
+	{PAGE_POST, "accounts/:", page_account_edit, ROUTE_LOGIN},
+	{PAGE_GET, "accounts/:/delete", page_account_delete, ROUTE_LOGIN},
+	{PAGE_POST, "accounts/:/delete", page_account_delete, ROUTE_LOGIN},
+	{PAGE_GET, "routes", page_routes, ROUTE_LOGIN},
+	{PAGE_GET, "routes/new", page_route_new, ROUTE_LOGIN},
+	{PAGE_POST, "routes/new", page_route_new, ROUTE_LOGIN},
+	{PAGE_GET, "routes/:", page_route_edit, ROUTE_LOGIN},
+	{PAGE_POST, "routes/:", page_route_edit, ROUTE_LOGIN},
+	{PAGE_POST, "routes/:/move", page_route_move, ROUTE_LOGIN},
+	{PAGE_GET, "routes/:/delete", page_route_delete, ROUTE_LOGIN},
+	{PAGE_POST, "routes/:/delete", page_route_delete, ROUTE_LOGIN},
+	{PAGE_GET, "transports/new", page_transport_new, ROUTE_LOGIN},
+	{PAGE_POST, "transports/new", page_transport_new, ROUTE_LOGIN},
+	{PAGE_GET, "transports/:", page_transport_edit, ROUTE_LOGIN},
+	{PAGE_POST, "transports/:", page_transport_edit, ROUTE_LOGIN},
+	{PAGE_GET, "transports/:/delete", page_transport_delete, ROUTE_LOGIN},
+	{PAGE_POST, "transports/:/delete", page_transport_delete, ROUTE_LOGIN},
+	{PAGE_GET, "networks", page_networks, ROUTE_LOGIN},
+	{PAGE_GET, "networks/new", page_network_new, ROUTE_LOGIN},
+	{PAGE_POST, "networks/new", page_network_new, ROUTE_LOGIN},
+	{PAGE_GET, "networks/:", page_network_edit, ROUTE_LOGIN},
+	{PAGE_POST, "networks/:", page_network_edit, ROUTE_LOGIN},
+	{PAGE_GET, "networks/:/delete", page_network_delete, ROUTE_LOGIN},
+	{PAGE_POST, "networks/:/delete", page_network_delete, ROUTE_LOGIN},
+	{PAGE_GET, "password", page_password, ROUTE_LOGIN},
+	{PAGE_POST, "password", page_password, ROUTE_LOGIN},
+};
+const size_t route_count = sizeof(routes) / sizeof(routes[0]);
+
+static bool pattern_matches(struct str pattern, struct str path, struct str params[PAGE_PARAMS_MAX])
+{
+	struct str want, have;
+	size_t n = 0;
+
+	for (;;) {
+		bool more = str_next(&pattern, '/', &want);
+		if (str_next(&path, '/', &have) != more)
+			return false;
+		if (!more)
+			return true;
+		if (str_eq(want, STR(":")) && have.len > 0 && n < PAGE_PARAMS_MAX)
+			params[n++] = have;
+		else if (!str_eq(want, have))
+			return false;
+	}
+}
+
+enum route_match route_find(enum page_method method, struct str path,
+	struct str params[PAGE_PARAMS_MAX], const struct route **out)
+{
+	enum route_match answer = ROUTE_NONE;
+
+	for (size_t i = 0; i < route_count; i++) {
+		if (!pattern_matches(str_from(routes[i].pattern), path, params))
+			continue;
+		if (routes[i].method == method) {
+			*out = &routes[i];
+			return ROUTE_FOUND;
+		}
+		answer = ROUTE_OTHER_METHOD;
+	}
+	return answer;
+}
+
+static void method_refused(struct page *p, struct str below)
+{
+	struct str params[PAGE_PARAMS_MAX];
+	const struct route *r;
+	bool get = route_find(PAGE_GET, below, params, &r) == ROUTE_FOUND;
+	bool post = route_find(PAGE_POST, below, params, &r) == ROUTE_FOUND;
+
+	page_header(p, "Allow", get && post ? "GET, HEAD, POST" : post ? "POST" : "GET, HEAD");
+	page_error(p, 405, "Not that way", "This address does not take that kind of request.");
+}
+
+/* Where to go after the login: only back into our own pages. */
+static void login_demand(struct page *p, struct str below)
+{
+	struct str params[PAGE_PARAMS_MAX];
+	const struct route *r;
+	struct buf url = {NULL, 0, 0};
+
+	if (p->method != PAGE_GET || below.len == 0 ||
+		route_find(PAGE_GET, below, params, &r) != ROUTE_FOUND) {
+		page_redirect(p, "login%s", p->method == PAGE_POST ? "?ended=1" : "");
+		return;
+	}
+	buf_url(&url, below);
+	page_redirect(p, "login?next=%s", url.p);
+	buf_free(&url);
+}
+
+static bool form_read(struct page *p)
+{
+	struct str type = str_from(p->content_type);
+	struct err err;
+
+	if (!str_starts_nocase(type, STR("application/x-www-form-urlencoded"))) {
+		page_error(p, 415, "Not a form", "This address takes forms only.");
+		return false;
+	}
+	if (urlform_parse(p->arena, p->body, &p->form, &err) < 0) {
+		page_error(p, 400, "Bad form", arena_printf(p->arena, "%s.", err.text));
+		return false;
+	}
+	return true;
+}
+
+static void below_base(struct page *p, struct str below)
+{
+	const struct route *route = NULL;
+
+	if (str_starts(below, STR("static/"))) {
+		page_static(p, str_skip(below, strlen("static/")));
+		return;
+	}
+	switch (route_find(p->method, below, p->params, &route)) {
+	case ROUTE_NONE:
+		if (login_session_load(p))
+			page_error(p, 404, "Not found", "There is no page at this address.");
+		else
+			login_demand(p, below);
+		return;
+	case ROUTE_OTHER_METHOD:
+		(void)login_session_load(p); /* only for the look of the page */
+		method_refused(p, below);
+		return;
+	case ROUTE_FOUND:
+		break;
+	}
+	if (!login_session_load(p) && route->access == ROUTE_LOGIN) {
+		login_demand(p, below);
+		return;
+	}
+	if (p->method == PAGE_POST) {
+		/* A browser that knows the form came from elsewhere says so. */
+		if (p->fetch_site != NULL && strcmp(p->fetch_site, "cross-site") == 0) {
+			page_error(p, 403, "Refused", "This form was sent from another web site.");
+			return;
+		}
+		if (!form_read(p))
+			return;
+		if (route->access == ROUTE_LOGIN && !login_csrf_check(p)) {
+			page_error(p, 403, "Form expired",
+				"Nothing was changed. Go back, reload the page and try again.");
+			return;
+		}
+	}
+	route->page(p);
+}
+
+static void outside_base(struct page *p)
+{
+	bool root = str_eq(p->path, STR("/")) || str_eq(p->path, STR("/favicon.ico"));
+
+	if (p->method != PAGE_GET) {
+		page_error(
+			p, 405, "Not that way", "This address does not take that kind of request.");
+		return;
+	}
+	if (root && p->path.len > 1)
+		page_static(p, arena_str(p->arena, STR("-/favicon.svg")));
+	else if (root ||
+		 (p->path.len + 1 == strlen(p->base) && str_starts(str_from(p->base), p->path)))
+		page_redirect(p, "%s", "");
+	else
+		page_error(p, 404, "Not found", "There is no page at this address.");
+}
+
+/* No inline script or style anywhere, nothing from or to other hosts. */
+static const char csp[] =
+	"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+static void headers_add(struct page *p)
+{
+	page_header(p, "Content-Security-Policy", csp);
+	page_header(p, "X-Content-Type-Options", "nosniff");
+	page_header(p, "Referrer-Policy", "same-origin");
+	page_header(p, "Cross-Origin-Opener-Policy", "same-origin");
+	if (p->answer.asset == NULL)
+		page_header(p, "Cache-Control", "no-store");
+	if (p->https)
+		page_header(p, "Strict-Transport-Security", "max-age=31536000");
+}
+
+void router_run(struct page *p)
+{
+	struct err err;
+
+	p->view = tval_map(p->arena);
+	if (p->metrics) {
+		if (p->method == PAGE_GET && str_eq(p->path, STR("/metrics")))
+			page_metrics(p);
+		else
+			page_text(
+				p, 404, "text/plain; charset=utf-8", "Metrics are at /metrics.\n");
+	} else if (urlform_parse(p->arena, p->raw_query, &p->query, &err) < 0) {
+		page_error(p, 400, "Bad address", "The part after \"?\" cannot be read.");
+	} else if (p->method == PAGE_GET && str_eq(p->path, STR("/healthz"))) {
+		page_health(p);
+	} else if (p->method == PAGE_GET && str_eq(p->path, STR("/readyz"))) {
+		page_ready(p);
+	} else if (str_starts(p->path, str_from(p->base))) {
+		below_base(p, str_skip(p->path, strlen(p->base)));
+	} else {
+		outside_base(p);
+	}
+	headers_add(p);
+}
