@@ -59,38 +59,43 @@ static int import_print(
 	if (rc < 0)
 		return -1;
 	cli_table_end(&t, "nothing to import");
-	json_int_t failed = json_integer_value(json_object_get(line, "failed"));
 	json_decref(line);
-	if (failed > 0)
-		return err_set(err, ERR_PERM, "%lld entries were not imported", (long long)failed);
 	return 0;
+}
+
+static int file_add(json_t *files, struct arena *a, const char *name, struct err *err)
+{
+	struct str text;
+
+	if (sconf_file_read(a, name, &text, err) < 0)
+		return -1;
+	if (text.len > CONTROL_REQUEST_MAX / 4)
+		return err_set(err, ERR_PERM, "%s: over %d octets", name, CONTROL_REQUEST_MAX / 4);
+	json_t *value = json_stringn(text.p, text.len);
+	if (value == NULL)
+		return err_set(err, ERR_PERM, "%s: not UTF-8", name);
+	return json_array_append_new(files, json_pack("{s:s, s:o}", "name", name, "text", value));
 }
 
 int cmd_config_import(const struct cli *cli, struct err *err)
 {
 	struct arena *a = arena_open();
 	struct cli_client *c = NULL;
-	struct str text;
+	json_t *files = json_array();
+	int rc = 0;
 
 	/* Read before the client may become another user. */
-	int rc = sconf_file_read(a, cli->args[0], &text, err);
-	if (rc == 0 && text.len > CONTROL_REQUEST_MAX / 2)
-		rc = err_set(
-			err, ERR_PERM, "%s: over %d octets", cli->args[0], CONTROL_REQUEST_MAX / 2);
+	for (size_t i = 0; rc == 0 && i < cli->arg_count; i++)
+		rc = file_add(files, a, cli->args[i], err);
 	if (rc == 0)
 		rc = cli_client_open(cli, CLI_PEER_DAEMON_OR_STORE, &c, err);
 	if (rc == 0) {
-		json_t *request = control_request("config.import", "name", cli->args[0], NULL);
-		json_t *value = json_stringn(text.p, text.len);
-		if (value == NULL) {
-			json_decref(request);
-			rc = err_set(err, ERR_PERM, "%s: not UTF-8", cli->args[0]);
-		} else {
-			json_object_set_new(request, "text", value);
-			rc = import_print(cli, c, request, err);
-		}
+		json_t *request = control_request("config.import", NULL);
+		json_object_set(request, "files", files);
+		rc = import_print(cli, c, request, err);
 	}
 	cli_client_close(&c);
+	json_decref(files);
 	arena_close(&a);
 	return rc;
 }

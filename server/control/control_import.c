@@ -19,16 +19,34 @@ static const char *result_name(enum import_result result)
 	return "skipped";
 }
 
-/* The file in the members text and name. */
+/* "files": [{"name": ..., "text": ...}] */
+static int files_read(struct call *call, struct import_file files[IMPORT_FILES_MAX], size_t *count,
+	struct err *err)
+{
+	const json_t *list = json_object_get(call->request, "files");
+
+	*count = json_array_size(list);
+	if (*count == 0 || *count > IMPORT_FILES_MAX)
+		return err_set(err, ERR_PERM, "files: 1 to %d", IMPORT_FILES_MAX);
+	for (size_t i = 0; i < *count; i++) {
+		const json_t *file = json_array_get(list, i);
+		const json_t *text = json_object_get(file, "text");
+		files[i].name = json_string_value(json_object_get(file, "name"));
+		files[i].text = (struct str){json_string_value(text), json_string_length(text)};
+		if (files[i].name == NULL || files[i].text.p == NULL)
+			return err_set(err, ERR_PERM, "files: each needs a name and a text");
+	}
+	return 0;
+}
+
 static int config_import(struct call *call, json_t **last, struct err *err)
 {
-	struct str name = call_text(call, "name");
-	struct import_file file = {
-		.name = arena_strdup(call->arena, name.len ? name : STR("domains.conf"))};
+	struct import_file files[IMPORT_FILES_MAX];
 	struct import_report report;
+	size_t count;
 
-	if (call_need(call, "text", &file.text, err) < 0 ||
-		import_run(call->ctl->store, call->arena, &file, 1, &report, err) < 0)
+	if (files_read(call, files, &count, err) < 0 ||
+		import_run(call->ctl->store, call->arena, files, count, &report, err) < 0)
 		return -1;
 	for (size_t i = 0; i < report.count; i++) {
 		const struct import_row *row = &report.rows[i];
@@ -40,9 +58,8 @@ static int config_import(struct call *call, json_t **last, struct err *err)
 			    err) < 0)
 			return -1;
 	}
-	*last = json_pack("{s:I, s:I, s:I, s:I}", "added", (json_int_t)report.added, "exists",
-		(json_int_t)report.existing, "skipped", (json_int_t)report.notes, "failed",
-		(json_int_t)0);
+	*last = json_pack("{s:I, s:I, s:I}", "added", (json_int_t)report.added, "exists",
+		(json_int_t)report.existing, "skipped", (json_int_t)report.notes);
 	return 0;
 }
 
