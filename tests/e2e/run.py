@@ -68,7 +68,7 @@ def run_test(path, name, tmp, mox):
         if getattr(fn, "needs_root", False) and os.getuid() != 0:
             raise Skip("needs root")
         fn(ctx)
-        ctx.check_peers()
+        ctx.finish()
         out["passed"] = 1 if not ctx.cases else 0
     except Skip as s:
         out["skipped"] = str(s)
@@ -128,7 +128,7 @@ def run_one(test, args):
     tmp = tempfile.mkdtemp(prefix="mox-e2e-")
     os.chmod(tmp, 0o755)
     argv = [sys.executable, os.path.abspath(__file__), "--mox", args.mox, "--supervise", path,
-            name, tmp, str(timeout)]
+            name, tmp, str(timeout * float(os.environ.get("E2E_SLOW", "1")))]
     start = time.monotonic()
     r = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
     try:
@@ -172,6 +172,9 @@ def main():
     ap.add_argument("--supervise", nargs=4, help=argparse.SUPPRESS)
     args = ap.parse_args()
     args.mox = os.path.abspath(args.mox)
+    for build, factor in (("build-asan", "3"), ("build-tsan", "6")):
+        if build in args.mox:
+            os.environ.setdefault("E2E_SLOW", factor)
     if args.supervise:
         path, name, tmp, timeout = args.supervise
         return supervise(path, name, tmp, args.mox, float(timeout))

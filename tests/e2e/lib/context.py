@@ -34,7 +34,8 @@ def timeout(seconds):
 class Context:
     def __init__(self, tmp, mox):
         self.tmp, self.binary = tmp, mox
-        self.cases, self._peers, self._authority, self._names = [], [], None, {}
+        self.cases, self._peers, self._moxes = [], [], []
+        self._authority, self._names = None, {}
         self._block = Block()
 
     def ip(self):
@@ -69,10 +70,12 @@ class Context:
                                                          where.lineno)))
 
     def mox(self, **kw):
-        return MoxServe(self, **kw)
+        self._moxes.append(MoxServe(self, **kw))
+        return self._moxes[-1]
 
     def localserve(self, *args, **kw):
-        return MoxLocalserve(self, *args, **kw)
+        self._moxes.append(MoxLocalserve(self, *args, **kw))
+        return self._moxes[-1]
 
     def postfix(self, **kw):
         kw.setdefault("ip", self.ip())
@@ -89,9 +92,13 @@ class Context:
         self._peers.append(peer)
         return peer
 
-    def check_peers(self):
+    def finish(self):
+        """What must hold after every test: scripts had no faults, no daemon died by itself,
+        no sanitizer found anything."""
         for peer in self._peers:
             assert not peer.problems, "script of a peer failed: %r" % peer.problems[0]
+        for mox in self._moxes:
+            mox.finish()
 
     def log_files(self):
         return sorted(glob.glob(os.path.join(self.tmp, "*", "*log")))

@@ -6,7 +6,7 @@ import time
 
 from .admin import Admin
 from .mail import Maildir
-from .net import wait_for, wait_port
+from .net import SLOW, wait_for, wait_port
 from .proc import Proc, run
 from .sconf import merge, sconf
 from .talk import SmtpTalk, send
@@ -47,6 +47,17 @@ class _Mox:
 
     def kill9(self):
         self.proc.kill9()
+
+    def finish(self):
+        """At the end of a test: still well, or ended as it was told to."""
+        if self.proc is None:
+            return
+        status = self.proc.p.poll()
+        assert status in (None, 0, 1, -signal.SIGKILL), "mox ended with status %s" % status
+        if status is None and SLOW > 1:  # a sanitizer tells of leaks at the end
+            assert self.stop(60) == 0, "mox ended with status %s" % self.proc.p.returncode
+        found = re.search(r".*(?:Sanitizer|runtime error:).*", self.text())
+        assert not found, found.group(0)
 
     def cli(self, *args, check=True, stdin=None, seconds=30):
         """mox with the words given; "-config" among them is followed by our mox.conf."""

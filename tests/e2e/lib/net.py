@@ -7,6 +7,7 @@ import os
 import socket
 import time
 
+SLOW = float(os.environ.get("E2E_SLOW", "1"))  # with sanitizers all takes longer
 LOCK_DIR = "/tmp/mox-e2e-addresses"
 FIRST, LAST = 40, 99  # 127.40.0.0 to 127.99.255.0
 
@@ -47,6 +48,7 @@ class Block:
 
 def wait_for(what, seconds=10.0, text="condition", step=0.01):
     """Calls what() until it gives something true, which is returned."""
+    seconds *= SLOW
     end = time.monotonic() + seconds
     while True:
         got = what()
