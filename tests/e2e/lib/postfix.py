@@ -1,9 +1,9 @@
 """A Postfix of our own: configuration, queue and log below one folder, one address."""
+import grp
 import os
 import pwd
 import re
 import signal
-import time
 
 from .mail import Maildir
 from .net import wait_for, wait_port
@@ -34,6 +34,9 @@ scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
+
+QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
+          "saved", "trace")
 
 
 class PostfixInstance:
@@ -84,7 +87,16 @@ class PostfixInstance:
         self.start()
 
     def start(self):
-        run(["postfix", "-c", self.conf, "start"], seconds=60)
+        """The master alone: what the script "postfix start" checks, we have just made."""
+        user, drop = pwd.getpwnam("postfix").pw_uid, grp.getgrnam("postdrop").gr_gid
+        for name, mode, group in [(n, 0o700, 0) for n in QUEUES] + [
+                ("private", 0o700, 0), ("public", 0o710, drop), ("maildrop", 0o730, drop)]:
+            path = os.path.join(self.folder, "spool", name)
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, user, group)
+            os.chmod(path, mode)
+        os.makedirs(os.path.join(self.folder, "spool", "pid"), exist_ok=True)
+        run(["/usr/lib/postfix/sbin/master", "-c", self.conf, "-w"], seconds=60)
         wait_port(self.ip, self.port, 20)
 
     def master_pid(self):
@@ -94,15 +106,18 @@ class PostfixInstance:
         except (OSError, ValueError):
             return None
 
-    def stop(self):
+    def running(self):
         pid = self.master_pid()
-        if not pid:
-            return
         try:
-            os.kill(pid, signal.SIGTERM)
-            wait_for(lambda: not os.path.exists("/proc/%d" % pid), 10, "Postfix to end")
-        except (ProcessLookupError, AssertionError):
-            pass
+            with open("/proc/%d/stat" % pid) as f:
+                return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except (OSError, TypeError):
+            return False
+
+    def stop(self):
+        if self.running():
+            os.kill(self.master_pid(), signal.SIGTERM)
+            wait_for(lambda: not self.running(), 10, "Postfix to end")
 
     def text(self):
         try:
