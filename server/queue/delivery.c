@@ -1,0 +1,378 @@
+/* One delivery, from claimed recipients to recorded results. */
+#include "queue/queue_priv.h"
+
+#include "base/log.h"
+#include "queue/maildir.h"
+#include "smtp/client_reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct group { /* recipients of one message that take the same next hop */
+	struct delivery *d;
+	const struct store_claim *claim;
+	const struct next_hop *hop;
+	struct slot *slots; /* all of the message */
+	size_t *at;         /* which are in the group */
+	size_t count;
+};
+
+static size_t group_open(const struct group *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		n += !g->slots[g->at[i]].settled;
+	return n;
+}
+
+/* Gives every open recipient the same word. */
+static void group_word(
+	struct group *g, const struct smtp_rcpt_reply *word, const char *mx, const char *ip)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		struct slot *s = &g->slots[g->at[i]];
+		if (s->settled)
+			continue;
+		s->word = *word;
+		s->mx = mx;
+		s->ip = ip;
+		s->settled = word->permanent;
+	}
+}
+
+/* --- mailboxes here --- */
+
+static void mailbox_deliver(struct group *g)
+{
+	struct delivery *d = g->d;
+	struct err err = {.kind = ERR_NONE};
+	struct store_body *body = NULL;
+	int rc = store_body_open(d->q->opt.store, g->claim->id, &body, &err);
+
+	for (size_t i = 0; i < g->count; i++) {
+		struct slot *s = &g->slots[g->at[i]];
+		const struct store_claim_rcpt *rcpt = &g->claim->rcpts[g->at[i]];
+		struct maildir_mail mail = {.data_dir = d->config->data_dir,
+			.hostname = d->config->hostname,
+			.account = g->hop->account,
+			.mail_from = g->claim->mail_from,
+			.rcpt = rcpt->original.len > 0 ? rcpt->original : rcpt->address,
+			.body = body};
+		if (rc == 0 && maildir_deliver(&mail, &err) == 0) {
+			slot_own_word(s, "2.1.5", "Delivered to the mailbox");
+			s->word.accepted = s->settled = true;
+		} else {
+			slot_own_word(s, err.kind == ERR_FULL ? "4.3.1" : "4.3.0", err.text);
+		}
+	}
+	store_body_close(&body);
+}
+
+/* --- over SMTP --- */
+
+enum sent {
+	SENT_DONE,  /* a word for all of the group */
+	SENT_LATER, /* some should be tried at another host */
+	SENT_STALE  /* a kept session had died before anything was sent */
+};
+
+static void word_take(struct group *g, struct slot *s, const struct smtp_rcpt_reply *word,
+	const struct hop_session *hs)
+{
+	s->word = *word;
+	if (s->word.text[0] == '\0' || strcmp(s->word.text, "(no text)") == 0)
+		snprintf(s->word.text, sizeof(s->word.text), "reply %d without text", s->word.code);
+	s->settled = word->accepted || word->permanent;
+	s->mx = arena_strdup(g->d->arena, str_from(hs->host));
+	s->ip = arena_strdup(g->d->arena, str_from(hs->ip));
+	s->tls = arena_strdup(g->d->arena, str_from(hs->tls));
+	s->peer_dsn = (smtp_client_extensions(hs->client) & SMTP_EXT_DSN) != 0;
+}
+
+/* One transaction for the open recipients. *accepted: how many. */
+static enum sent transaction(struct group *g, struct hop_session *hs, struct store_body *body,
+	size_t *accepted, size_t *too_many)
+{
+	struct arena *a = g->d->arena;
+	const struct store_claim *c = g->claim;
+	size_t *at = arena_alloc(a, g->count * sizeof(*at)), n = 0;
+	struct smtp_send_rcpt *rcpts = arena_alloc(a, g->count * sizeof(*rcpts));
+	struct smtp_rcpt_reply *replies = arena_alloc(a, g->count * sizeof(*replies));
+	struct smtp_rcpt_reply word = {.code = 0};
+	struct smtp_failure failure;
+
+	for (size_t i = 0; i < g->count; i++) {
+		const struct store_claim_rcpt *r = &c->rcpts[g->at[i]];
+		if (g->slots[g->at[i]].settled)
+			continue;
+		at[n] = g->at[i];
+		rcpts[n++] = (struct smtp_send_rcpt){
+			.address = r->address, .orcpt = r->orcpt, .notify = r->notify};
+	}
+	/* REQUIRETLS is passed on where it can be; demanding it comes with TLS policy. */
+	struct smtp_send msg = {.mail_from = c->mail_from,
+		.envid = c->envid,
+		.ret = c->ret,
+		.body_8bit = c->body_8bit,
+		.smtputf8 = c->smtputf8,
+		.requiretls = c->requiretls &&
+			      (smtp_client_extensions(hs->client) & SMTP_EXT_REQUIRETLS) != 0,
+		.no_8bit = g->hop->kind == HOP_MX ? SMTP_NO_8BIT_FAIL : SMTP_NO_8BIT_SEND,
+		.size = c->size,
+		.rcpts = rcpts,
+		.rcpt_count = n,
+		.body = body};
+	int rc = smtp_client_send(hs->client, &msg, replies, &failure);
+	*accepted = *too_many = 0;
+	bool closing = rc == 0 ? replies[0].code == 421
+			       : failure.stage <= SMTP_STAGE_MAIL &&
+					 (failure.code == 0 || failure.code == 421);
+	if (hs->reused && closing && !smtp_client_usable(hs->client))
+		return SENT_STALE;
+	if (rc < 0)
+		failure_word(&failure, &word);
+	for (size_t i = 0; i < n; i++) {
+		bool silent = replies[i].code == 0 && replies[i].text[0] == '\0';
+		word_take(g, &g->slots[at[i]], silent ? &word : &replies[i], hs);
+		if (silent)
+			g->slots[at[i]].settled = false;
+		*accepted += replies[i].accepted;
+		*too_many += replies[i].code == 452;
+	}
+	return group_open(g) == 0 ? SENT_DONE : SENT_LATER;
+}
+
+/* Sends over one session; again when the peer only takes so many recipients at a time. */
+static enum sent session_send(struct group *g, struct hop_session *hs, struct store_body *body)
+{
+	size_t accepted, too_many;
+	enum sent sent;
+
+	do {
+		sent = transaction(g, hs, body, &accepted, &too_many);
+		if (sent == SENT_STALE)
+			return sent;
+		hs->reused = false; /* from now on it is known to live */
+	} while (sent == SENT_LATER && accepted > 0 && too_many > 0 &&
+		 smtp_client_usable(hs->client));
+	return sent;
+}
+
+static void session_keep(struct delivery *d)
+{
+	const struct config_queue *c = &d->config->queue;
+
+	hops_give(d->q->hops, &d->session, c->idle_connection_ms, c->max_concurrent);
+}
+
+/* The session of the message before, or an idle one of somebody else. */
+static bool session_reuse(struct delivery *d, const char *key)
+{
+	if (d->session != NULL && smtp_client_usable(d->session->client) &&
+		strcmp(d->session->key, key) == 0) {
+		d->session->reused = true;
+	} else {
+		session_keep(d);
+		d->session = hops_take(d->q->hops, key);
+	}
+	if (d->session == NULL)
+		return false;
+	atomic_fetch_add(&d->q->reused, 1);
+	smtp_client_renew(d->session->client, deadline_in_ms(d->config->queue.session_timeout_ms));
+	return true;
+}
+
+/* Walks over the hosts until every recipient has a word that lasts. */
+static void hosts_walk(struct group *g, struct store_body *body, const struct ip *skip)
+{
+	struct delivery *d = g->d;
+	struct connect_walk *w = arena_alloc(d->arena, sizeof(*w));
+	struct connect_trouble *trouble = arena_alloc(d->arena, sizeof(*trouble));
+	unsigned sessions = skip->len > 0;
+	struct smtp_rcpt_reply refusal;
+
+	if (connect_begin(w, d, g->hop, &refusal) < 0) {
+		group_word(g, &refusal, "", "");
+		if (!refusal.permanent && !hops_is_cut(d->q->hops))
+			hops_failed(d->q->hops, g->hop->key, clock_unix_ms(), refusal.text);
+		return;
+	}
+	w->skip_ip = *skip;
+	while (sessions < SESSIONS_MAX && connect_next(w, &d->session, trouble) == 1) {
+		enum sent sent = session_send(g, d->session, body);
+		sessions++;
+		if (sent == SENT_DONE)
+			return;
+		session_keep(d);
+		connect_skip_host(w);
+	}
+	if (sessions > 0) /* somebody has spoken: that is the word */
+		return;
+	if (!trouble->any)
+		snprintf(trouble->word.text, sizeof(trouble->word.text), "no host could be tried");
+	group_word(g, &trouble->word, trouble->host, trouble->ip);
+	if (!w->connected && !trouble->word.permanent && !hops_is_cut(d->q->hops))
+		hops_failed(d->q->hops, g->hop->key, clock_unix_ms(), trouble->word.text);
+}
+
+/* The hop is down: what may wait is put off without trying. What has its last attempt now,
+ * or a notice to send, gets the known reason as the result. */
+static void group_suspend(struct group *g, const char *why)
+{
+	struct delivery *d = g->d;
+	char text[HOP_TEXT + 32];
+
+	snprintf(text, sizeof(text), "not tried, next hop is down: %s", why);
+	for (size_t i = 0; i < g->count; i++) {
+		struct slot *s = &g->slots[g->at[i]];
+		slot_own_word(s, "4.4.1", text);
+		s->suspended = results_may_suspend(&d->config->queue, &g->claim->rcpts[g->at[i]]);
+	}
+	if (!d->suspend && route_is_only(d, g->hop)) {
+		d->suspend = true;
+		smtp_text_copy(d->suspend_text, sizeof(d->suspend_text), str_from(text));
+	}
+}
+
+static void smtp_deliver(struct group *g)
+{
+	struct delivery *d = g->d;
+	struct store_body *body = NULL;
+	struct ip skip = {.len = 0};
+	char why[HOP_TEXT];
+	struct err err;
+	enum hop_state state = hops_ask(d->q->hops, g->hop->key, clock_unix_ms(), why);
+
+	if (state == HOP_DOWN) {
+		group_suspend(g, why);
+		return;
+	}
+	if (store_body_open(d->q->opt.store, g->claim->id, &body, &err) < 0) {
+		for (size_t i = 0; i < g->count; i++)
+			slot_own_word(&g->slots[g->at[i]], "4.3.0", err.text);
+	} else {
+		enum sent sent = SENT_STALE;
+		while (sent == SENT_STALE && session_reuse(d, g->hop->key)) {
+			sent = session_send(g, d->session, body);
+			if (sent == SENT_STALE)
+				hops_session_end(d->q->hops, &d->session);
+		}
+		if (sent == SENT_LATER) {
+			(void)ip_parse(str_from(d->session->ip), &skip);
+			session_keep(d);
+		}
+		if (sent != SENT_DONE)
+			hosts_walk(g, body, &skip);
+	}
+	store_body_close(&body);
+	if (state == HOP_PROBE)
+		hops_probe_end(d->q->hops, g->hop->key);
+}
+
+/* --- messages --- */
+
+static void group_deliver(struct group *g)
+{
+	switch (g->hop->kind) {
+	case HOP_MAILBOX:
+		mailbox_deliver(g);
+		return;
+	case HOP_HOSTS:
+	case HOP_MX:
+		smtp_deliver(g);
+		return;
+	case HOP_NOWHERE:
+		group_word(g, &g->hop->refusal, "", "");
+		return;
+	}
+}
+
+static void message_deliver(struct delivery *d, const struct store_claim *claim)
+{
+	int64_t started_ms = clock_unix_ms();
+	size_t n = claim->rcpt_count;
+	struct slot *slots = arena_alloc(d->arena, n * sizeof(*slots));
+	struct next_hop *hops = arena_alloc(d->arena, n * sizeof(*hops));
+	bool *taken = arena_alloc(d->arena, n * sizeof(*taken));
+
+	for (size_t i = 0; i < n; i++) {
+		route_find(d, claim, &claim->rcpts[i], &hops[i]);
+		slots[i] = (struct slot){
+			.mx = "", .ip = "", .tls = "", .transport = hops[i].transport};
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct group g = {.d = d, .claim = claim, .hop = &hops[i], .slots = slots};
+		if (taken[i])
+			continue;
+		g.at = arena_alloc(d->arena, n * sizeof(*g.at));
+		for (size_t k = i; k < n; k++) {
+			bool same = k == i ||
+				    (hops[k].kind == hops[i].kind && hops[i].kind != HOP_NOWHERE &&
+					    strcmp(hops[k].key, hops[i].key) == 0);
+			if (taken[k] || !same)
+				continue;
+			taken[k] = true;
+			g.at[g.count++] = k;
+		}
+		group_deliver(&g);
+	}
+	if (hops_is_cut(d->q->hops)) {
+		/* We hung up ourselves: that is no attempt, unless somebody has a word. */
+		bool settled = false;
+		for (size_t i = 0; i < n; i++)
+			settled |= slots[i].settled;
+		if (!settled) {
+			store_claim_release(d->q->opt.store, claim, 1);
+			return;
+		}
+	}
+	results_record(d, claim, slots, started_ms);
+}
+
+/* Puts off all else that is due for the destination, in writes small enough that nobody
+ * waits long behind them. */
+static void rest_suspend(struct delivery *d)
+{
+	const struct config_queue *c = &d->config->queue;
+	size_t changed = SUSPEND_CHUNK;
+	struct err err;
+
+	while (changed > 0 && !atomic_load(&d->q->stopping)) {
+		int64_t start_us = clock_mono_us();
+		if (store_due_suspend(d->q->opt.store, d->dest, str_from(d->suspend_text),
+			    c->max_attempts, c->delay_dsn_attempt, c->retry_first_s, SUSPEND_CHUNK,
+			    &changed, &err) < 0) {
+			log_event(LOG_LEVEL_WARN, "queue.suspend", "dest", d->dest, "reason",
+				err.text, NULL);
+			return;
+		}
+		atomic_fetch_add(&d->q->deferred, (int64_t)changed);
+		if (changed > 0)
+			log_event(LOG_LEVEL_DEBUG, "queue.suspended", "dest", d->dest, NULL);
+		if (changed == SUSPEND_CHUNK) {
+			int64_t took_us = clock_mono_us() - start_us;
+			usleep((useconds_t)(took_us > 200000 ? 1000000 : took_us * 5 + 1000));
+		}
+	}
+}
+
+void queue_delivery_run(struct delivery *d)
+{
+	d->config = config_snapshot(d->q->opt.config);
+	d->arena = arena_open();
+	for (size_t i = 0; i < d->claim_count; i++) {
+		if (atomic_load(&d->q->stopping)) {
+			store_claim_release(d->q->opt.store, d->claims + i, d->claim_count - i);
+			break;
+		}
+		message_deliver(d, &d->claims[i]);
+		arena_reset(d->arena);
+	}
+	session_keep(d);
+	if (d->suspend)
+		rest_suspend(d);
+	arena_close(&d->arena);
+	config_release(d->config);
+}
