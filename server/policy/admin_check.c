@@ -37,6 +37,25 @@ static const char *shown(struct arena *a, struct str text)
 	return p;
 }
 
+/* An error's text as a sentence. */
+static void reason_problem(
+	struct admin_problems *problems, const char *field, const struct err *why)
+{
+	char first = why->text[0];
+
+	if (first >= 'a' && first <= 'z')
+		first = (char)(first - 'a' + 'A');
+	admin_problem(problems, field, "%c%s.", first ? first : '?', first ? why->text + 1 : "");
+}
+
+static bool last_label_is_number(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	const char *label = dot ? dot + 1 : name;
+
+	return label[strspn(label, "0123456789")] == '\0';
+}
+
 struct str admin_domain_check(
 	struct arena *a, struct str text, const char *field, struct admin_problems *problems)
 {
@@ -56,8 +75,10 @@ struct str admin_domain_check(
 			"%s is an email address; only the part after the \"@\" is needed.",
 			shown(a, text));
 	else if (dns_name_to_ascii(text, ascii, &why) < 0)
+		reason_problem(problems, field, &why);
+	else if (strchr(ascii, '_') != NULL || last_label_is_number(ascii))
 		admin_problem(
-			problems, field, "%s is not a domain name: %s.", shown(a, text), why.text);
+			problems, field, "%s is not a domain that can have mail.", shown(a, text));
 	else
 		return arena_str(a, str_from(ascii));
 	return text;
@@ -201,8 +222,7 @@ bool admin_member_parse(
 		return false;
 	}
 	if (dns_name_to_ascii(addr.domain, ascii, &why) < 0) {
-		admin_problem(problems, "members", "%s: the domain cannot be: %s.", shown(a, text),
-			why.text);
+		reason_problem(problems, "members", &why);
 		return false;
 	}
 	addr.domain = str_from(ascii);
@@ -304,8 +324,7 @@ static void host_add(struct arena *a, struct str text, struct store_relay *relay
 		normal = str_from(arena_printf(
 			a, ip.len == 16 ? "[%s]:%u" : "%s:%u", ip_text(&ip, ip_form), port));
 	else if (dns_name_to_ascii(host, ascii, &why) < 0) {
-		admin_problem(
-			problems, field, "%s: not a host name: %s.", shown(a, text), why.text);
+		reason_problem(problems, field, &why);
 		return;
 	} else
 		normal = str_from(arena_printf(a, "%s:%u", ascii, port));
