@@ -200,37 +200,45 @@ void *conn_layer_state(const struct conn *c)
 	return c->layer.state;
 }
 
-/* Tells the kernel a time-out only when it differs from what it was told. */
-static int timeout_set(struct conn *c, int option, int64_t *told_ms, struct deadline d)
+/* Tells the kernel a time-out unless the one it knows ends early enough: one that is too
+ * short only costs another round, so dialogues whose deadlines differ need no call each. */
+static int timeout_set(struct conn *c, int option, int64_t *told_ms, int64_t left_ms)
 {
-	int64_t left = deadline_left_ms(d);
-
-	if (left == 0) {
-		errno = EAGAIN;
-		return -1;
-	}
-	/* A little over is fine: rounding to 1/16 of the time-out saves most calls. */
-	if (*told_ms != 0 && *told_ms >= left && *told_ms - left <= left / 16 + 1)
+	if (*told_ms != 0 && *told_ms <= left_ms + left_ms / 16 + 1)
 		return 0;
-	struct timeval tv = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
+	struct timeval tv = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
 	if (setsockopt(c->fd, SOL_SOCKET, option, &tv, sizeof(tv)) < 0)
 		return -1;
-	*told_ms = left;
+	*told_ms = left_ms;
 	return 0;
 }
 
 ssize_t conn_raw_recv(struct conn *c, void *out, size_t len)
 {
-	if (timeout_set(c, SO_RCVTIMEO, &c->recv_timeout_ms, c->raw_deadline) < 0)
-		return -1;
-	return recv(c->fd, out, len, 0);
+	for (int64_t left_ms; (left_ms = deadline_left_ms(c->raw_deadline)) > 0;) {
+		if (timeout_set(c, SO_RCVTIMEO, &c->recv_timeout_ms, left_ms) < 0)
+			return -1;
+		ssize_t n = recv(c->fd, out, len, 0);
+		if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+			return n;
+		c->recv_timeout_ms = 0; /* it was too short: the rest now */
+	}
+	errno = EAGAIN;
+	return -1;
 }
 
 ssize_t conn_raw_send(struct conn *c, const void *data, size_t len)
 {
-	if (timeout_set(c, SO_SNDTIMEO, &c->send_timeout_ms, c->raw_deadline) < 0)
-		return -1;
-	return send(c->fd, data, len, MSG_NOSIGNAL);
+	for (int64_t left_ms; (left_ms = deadline_left_ms(c->raw_deadline)) > 0;) {
+		if (timeout_set(c, SO_SNDTIMEO, &c->send_timeout_ms, left_ms) < 0)
+			return -1;
+		ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL);
+		if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+			return n;
+		c->send_timeout_ms = 0;
+	}
+	errno = EAGAIN;
+	return -1;
 }
 
 void conn_raw_deadline(struct conn *c, struct deadline d)
