@@ -1,0 +1,148 @@
+#include "dns/internal.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct dns { /* one of the two is there */
+	struct resolver *resolver;
+	struct fixture *fixture;
+};
+
+int dns_open(const struct dns_options *opt, struct dns **out, struct err *err)
+{
+	struct resolver *resolver;
+
+	*out = NULL;
+	if (resolver_open(opt, &resolver, err) < 0)
+		return -1;
+	*out = mem_alloc(sizeof(**out));
+	(*out)->resolver = resolver;
+	return 0;
+}
+
+int dns_open_fixture(struct str text, struct dns **out, struct err *err)
+{
+	struct fixture *fixture;
+
+	*out = NULL;
+	if (fixture_open(text, &fixture, err) < 0)
+		return -1;
+	*out = mem_alloc(sizeof(**out));
+	(*out)->fixture = fixture;
+	return 0;
+}
+
+void dns_close(struct dns **dp)
+{
+	struct dns *d = *dp;
+
+	*dp = NULL;
+	if (d == NULL)
+		return;
+	resolver_close(&d->resolver);
+	fixture_close(&d->fixture);
+	free(d);
+}
+
+/* Answers to all the questions, in their order. */
+static int ask(struct dns *d, const enum dns_type *types, size_t count, const char *name,
+	struct deadline deadline, struct arena *a, struct dns_answer *answers, struct err *err)
+{
+	if (!dns_name_askable(str_from(name)))
+		return err_set(err, ERR_BUG, "dns: \"%.300s\" cannot be asked for", name);
+	if (d->resolver != NULL)
+		resolver_ask(d->resolver, types, count, name, deadline, a, answers);
+	for (size_t i = 0; i < count; i++) {
+		if (d->fixture != NULL)
+			fixture_ask(d->fixture, types[i], name, a, &answers[i]);
+		if (types[i] == DNS_MX || types[i] == DNS_SRV)
+			dns_records_sort(answers[i].records, answers[i].count);
+	}
+	return 0;
+}
+
+int dns_lookup(struct dns *d, enum dns_type type, const char *name, struct deadline deadline,
+	struct arena *arena, struct dns_answer *answer, struct err *err)
+{
+	return ask(d, &type, 1, name, deadline, arena, answer, err);
+}
+
+/* Which of two answers without records says more: what may change with time first. */
+static unsigned gravity(enum dns_status s)
+{
+	switch (s) {
+	case DNS_BOGUS:
+		return 5;
+	case DNS_TIMEOUT:
+		return 4;
+	case DNS_FAILED:
+		return 3;
+	case DNS_NODATA: /* the name exists, so the other's NXDOMAIN cannot be */
+		return 2;
+	case DNS_NXDOMAIN:
+		return 1;
+	case DNS_OK:
+		return 6;
+	}
+	return 0;
+}
+
+static void answers_join(struct arena *a, const struct dns_answer parts[2], struct dns_answer *out)
+{
+	const struct dns_answer *main =
+		gravity(parts[1].status) > gravity(parts[0].status) ? &parts[1] : &parts[0];
+
+	*out = *main;
+	out->secure = parts[0].secure && parts[1].secure;
+	out->ttl_s = parts[0].ttl_s < parts[1].ttl_s ? parts[0].ttl_s : parts[1].ttl_s;
+	out->count = 0;
+	out->records =
+		arena_alloc(a, (parts[0].count + parts[1].count + 1) * sizeof(*out->records));
+	for (size_t p = 0; p < 2; p++) {
+		for (size_t i = 0; i < parts[p].count; i++)
+			out->records[out->count++] = parts[p].records[i];
+	}
+}
+
+int dns_addr(struct dns *d, const char *name, struct deadline deadline, struct arena *arena,
+	struct dns_answer *answer, struct err *err)
+{
+	static const enum dns_type types[DNS_REQUESTS] = {DNS_A, DNS_AAAA};
+	struct dns_answer parts[DNS_REQUESTS];
+	struct ip ip;
+
+	if (ip_parse(str_from(name), &ip)) {
+		*answer = (struct dns_answer){.status = DNS_OK,
+			.reason = STR(""),
+			.canonical = arena_str(arena, str_from(name)),
+			.records = arena_alloc(arena, sizeof(*answer->records)),
+			.count = 1};
+		answer->records[0] = (struct dns_record){
+			.name = STR(""), .data = STR(""), .tag = STR(""), .ip = ip};
+		return 0;
+	}
+	if (ask(d, types, DNS_REQUESTS, name, deadline, arena, parts, err) < 0)
+		return -1;
+	answers_join(arena, parts, answer);
+	return 0;
+}
+
+int dns_ptr(struct dns *d, const struct ip *ip, struct deadline deadline, struct arena *arena,
+	struct dns_answer *answer, struct err *err)
+{
+	char name[80]; /* 32 nibbles with dots and "ip6.arpa" */
+	size_t at = 0;
+
+	if (ip->len != 4 && ip->len != 16)
+		return err_set(err, ERR_BUG, "dns: PTR of no address");
+	for (size_t i = ip->len; i-- > 0;) {
+		unsigned b = ip->bytes[i];
+		at += (size_t)(ip->len == 4 ? snprintf(name + at, sizeof(name) - at, "%u.", b)
+					    : snprintf(name + at, sizeof(name) - at, "%x.%x.",
+						      b & 15, b >> 4));
+	}
+	snprintf(name + at, sizeof(name) - at, "%s", ip->len == 4 ? "in-addr.arpa" : "ip6.arpa");
+	return dns_lookup(d, DNS_PTR, name, deadline, arena, answer, err);
+}

@@ -1,0 +1,38 @@
+/* dns/internal - what the files of this folder share. */
+#ifndef DNS_INTERNAL_H
+#define DNS_INTERNAL_H
+
+#include "dns/dns.h"
+
+enum {
+	DNS_RECORDS_MAX = 1000, /* of one answer that are kept */
+	DNS_TEXT_MAX = 1025,    /* a name of 255 octets, every one escaped, and NUL */
+	DNS_REQUESTS = 2        /* side by side in one look-up */
+};
+
+/* Parses the RDATA of one record (RFC 1035 section 3.3, 2782, 3596, 6698, 8659), names
+ * not compressed. False when it is malformed. Views in out are copies in the arena. */
+bool dns_rdata_parse(enum dns_type type, struct str rdata, struct arena *a, struct dns_record *out);
+/* By preference, in random order inside equal ones. */
+void dns_records_sort(struct dns_record *records, size_t count);
+/* Whether name can be put into a question. */
+bool dns_name_askable(struct str name);
+
+/* --- resolver.c: libunbound --- */
+
+struct resolver;
+int resolver_open(const struct dns_options *opt, struct resolver **out, struct err *err) MUST_USE;
+void resolver_close(struct resolver **r);
+/* Asks count (at most DNS_REQUESTS) questions about name at once. */
+void resolver_ask(struct resolver *r, const enum dns_type *types, size_t count, const char *name,
+	struct deadline d, struct arena *a, struct dns_answer *answers);
+
+/* --- fixture.c --- */
+
+struct fixture;
+int fixture_open(struct str text, struct fixture **out, struct err *err) MUST_USE;
+void fixture_close(struct fixture **f);
+void fixture_ask(const struct fixture *f, enum dns_type type, const char *name, struct arena *a,
+	struct dns_answer *answer);
+
+#endif
