@@ -28,7 +28,7 @@ static const struct config_service *service_of(
 	case LISTENER_METRICS_HTTP:
 		return &cl->metrics_http;
 	}
-	return NULL;
+	abort(); /* no such role */
 }
 
 struct want {

@@ -15,6 +15,8 @@ struct tls_stream {
 	SSL *ssl;
 	struct conn *c;
 	bool handshaken, closing, eof;
+	unsigned char *held; /* a ticket that waits for the next write */
+	size_t held_len;
 	int io_errno;           /* of the last failed receive or send, 0 for none */
 	unsigned char first[2]; /* the first octets the peer sent: do they look like TLS? */
 	unsigned first_len;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+enum { TICKET_MAX = 4096 }; /* octets of a session ticket's records; one has about 250 */
+
 /* --- a BIO over the conn's socket: deadlines hold for every receive, no SIGPIPE --- */
 
 static int bio_read(BIO *bio, char *out, int len)
@@ -29,16 +31,64 @@ static int bio_read(BIO *bio, char *out, int len)
 	return (int)n;
 }
 
+static ssize_t raw_send(struct tls_stream *st, const void *data, size_t len)
+{
+	if (st->closing) /* the good-bye is sent if it can be without waiting */
+		return send(conn_fd(st->c), data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return conn_raw_send(st->c, data, len);
+}
+
+/* The ticket of a TLS 1.3 server is the last thing of its handshake, and no client waits
+ * for it: it goes out with the first words that follow, which saves a packet and a
+ * wake-up of the client for each connection. */
+static bool may_hold(const struct tls_stream *st, size_t len)
+{
+	return !st->handshaken && st->held == NULL && len <= TICKET_MAX &&
+	       SSL_get_state(st->ssl) == TLS_ST_SW_SESSION_TICKET &&
+	       SSL_version(st->ssl) == TLS1_3_VERSION;
+}
+
+static ssize_t hold(struct tls_stream *st, const void *data, size_t len)
+{
+	st->held = mem_alloc(len);
+	memcpy(st->held, data, len);
+	st->held_len = len;
+	return (ssize_t)len;
+}
+
+/* Sends what is held and data. Counts as send(2) does, for data alone. */
+static ssize_t held_send(struct tls_stream *st, const void *data, size_t len)
+{
+	size_t held_len = st->held_len;
+
+	st->held = mem_realloc(st->held, held_len + len);
+	memcpy(st->held + held_len, data, len);
+	ssize_t n = raw_send(st, st->held, held_len + len);
+	if (n < 0)
+		return -1;
+	if ((size_t)n <= held_len) { /* only when the time-out passed */
+		memmove(st->held, st->held + n, held_len - (size_t)n);
+		st->held_len = held_len - (size_t)n;
+		errno = EAGAIN;
+		return -1;
+	}
+	free(st->held);
+	st->held = NULL;
+	st->held_len = 0;
+	return n - (ssize_t)held_len;
+}
+
 static int bio_write(BIO *bio, const char *data, int len)
 {
 	struct tls_stream *st = BIO_get_data(bio);
+	size_t size = (size_t)len;
 	ssize_t n;
 
 	BIO_clear_retry_flags(bio);
-	if (st->closing) /* the good-bye is sent if it can be without waiting */
-		n = send(conn_fd(st->c), data, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (may_hold(st, size))
+		n = hold(st, data, size);
 	else
-		n = conn_raw_send(st->c, data, (size_t)len);
+		n = st->held ? held_send(st, data, size) : raw_send(st, data, size);
 	if (n < 0) {
 		st->io_errno = errno;
 		if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
@@ -97,6 +147,7 @@ void tls_stream_free(struct tls_stream *st)
 	SSL_free(st->ssl);
 	tls_session_cache_release(st->cache);
 	free(st->cache_key);
+	free(st->held);
 	free(st);
 }
 
