@@ -298,7 +298,7 @@ static void message_deliver(struct delivery *d, const struct store_claim *claim)
 	bool *taken = arena_alloc(d->arena, n * sizeof(*taken));
 
 	for (size_t i = 0; i < n; i++) {
-		route_find(d, claim, &claim->rcpts[i], &hops[i]);
+		route_hop(d, claim, &claim->rcpts[i], &hops[i]);
 		slots[i] = (struct slot){
 			.mx = "", .ip = "", .tls = "", .transport = hops[i].transport};
 	}

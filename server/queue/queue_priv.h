@@ -88,7 +88,7 @@ struct next_hop {
 	struct smtp_rcpt_reply refusal; /* HOP_NOWHERE: our word */
 };
 /* Where the recipient's mail goes next. */
-void route_find(struct delivery *d, const struct store_claim *claim,
+void route_hop(struct delivery *d, const struct store_claim *claim,
 	const struct store_claim_rcpt *rcpt, struct next_hop *out);
 /* Whether no route can send other mail of the destination elsewhere. */
 bool route_is_only(struct delivery *d, const struct next_hop *hop);

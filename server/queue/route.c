@@ -109,7 +109,7 @@ static void target_hop(struct delivery *d, const struct store_claim *claim,
 	}
 }
 
-void route_find(struct delivery *d, const struct store_claim *claim,
+void route_hop(struct delivery *d, const struct store_claim *claim,
 	const struct store_claim_rcpt *rcpt, struct next_hop *out)
 {
 	struct rcpt_target *t = arena_alloc(d->arena, sizeof(*t)), *members;
