@@ -213,7 +213,7 @@ static void next_redirect(struct page *p)
 	struct str next = urlform_get(&p->form, "next"), params[PAGE_PARAMS_MAX];
 	const struct route *r;
 
-	if (next.len > 200 || route_find(PAGE_GET, next, params, &r) != ROUTE_FOUND)
+	if (next.len > 200 || router_find(PAGE_GET, next, params, &r) != ROUTE_FOUND)
 		next = STR("");
 	for (size_t i = 0; i < next.len; i++) {
 		if (!ascii_is_alnum(next.p[i]) && next.p[i] != '/')

@@ -78,7 +78,7 @@ static bool pattern_matches(struct str pattern, struct str path, struct str para
 	}
 }
 
-enum route_match route_find(enum page_method method, struct str path,
+enum route_match router_find(enum page_method method, struct str path,
 	struct str params[PAGE_PARAMS_MAX], const struct route **out)
 {
 	enum route_match answer = ROUTE_NONE;
@@ -99,8 +99,8 @@ static void method_refused(struct page *p, struct str below)
 {
 	struct str params[PAGE_PARAMS_MAX];
 	const struct route *r;
-	bool get = route_find(PAGE_GET, below, params, &r) == ROUTE_FOUND;
-	bool post = route_find(PAGE_POST, below, params, &r) == ROUTE_FOUND;
+	bool get = router_find(PAGE_GET, below, params, &r) == ROUTE_FOUND;
+	bool post = router_find(PAGE_POST, below, params, &r) == ROUTE_FOUND;
 
 	page_header(p, "Allow", get && post ? "GET, HEAD, POST" : post ? "POST" : "GET, HEAD");
 	page_error(p, 405, "Not that way", "This address does not take that kind of request.");
@@ -114,7 +114,7 @@ static void login_demand(struct page *p, struct str below)
 	struct buf url = {NULL, 0, 0};
 
 	if (p->method != PAGE_GET || below.len == 0 ||
-		route_find(PAGE_GET, below, params, &r) != ROUTE_FOUND) {
+		router_find(PAGE_GET, below, params, &r) != ROUTE_FOUND) {
 		page_redirect(p, "login%s", p->method == PAGE_POST ? "?ended=1" : "");
 		return;
 	}
@@ -147,7 +147,7 @@ static void below_base(struct page *p, struct str below)
 		page_static(p, str_skip(below, strlen("static/")));
 		return;
 	}
-	switch (route_find(p->method, below, p->params, &route)) {
+	switch (router_find(p->method, below, p->params, &route)) {
 	case ROUTE_NONE:
 		if (login_session_load(p))
 			page_error(p, 404, "Not found", "There is no page at this address.");

@@ -19,7 +19,7 @@ extern const size_t route_count;
 
 enum route_match { ROUTE_FOUND, ROUTE_NONE, ROUTE_OTHER_METHOD };
 /* path is below base. HEAD counts as PAGE_GET. */
-enum route_match route_find(enum page_method method, struct str path,
+enum route_match router_find(enum page_method method, struct str path,
 	struct str params[PAGE_PARAMS_MAX], const struct route **out);
 
 /* Answers the request: page.answer is complete afterwards. Blocks for store and
