@@ -77,7 +77,7 @@ static int teardown(void **state)
 
 static void domains(void **state)
 {
-	static const struct {
+	const struct {
 		struct store_domain row;
 		const char *field, *text; /* NULL: good */
 	} cases[] = {
