@@ -24,7 +24,8 @@ static void put(struct session *s, const char *line)
 		s->over = true;
 }
 
-static void reply(struct session *s, int code, const char *ecode, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void reply(
+	struct session *s, int code, const char *ecode, const char *fmt, va_list ap)
 {
 	char text[REPLY_MAX - 20], line[REPLY_MAX + 4];
 
