@@ -14,7 +14,7 @@
 
 enum {
 	DRAIN_MS = 20 * 1000,  /* for transactions under way */
-	DRAIN_QUIET_MS = 1500, /* a peer that sends nothing for so long has none */
+	DRAIN_QUIET_MS = 1500, /* pages: a browser that is silent for so long waits for nothing */
 };
 
 static void signals_block(sigset_t *set)

@@ -227,6 +227,7 @@ static void serve_smtp(const struct listener_deps *deps, struct session *s)
 		.service = services[s->role],
 		.listener = s->name,
 		.tls = s->tls,
+		.activity = &s->entry.activity,
 	};
 	smtp_session_run(conn_open_fd(s->fd), &opt);
 	if (!proxied)

@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -57,6 +58,7 @@ void session_registry_add(struct session_registry *r, struct session_entry *e, i
 {
 	e->fd = fd;
 	e->cookie = cookie_of(fd);
+	atomic_init(&e->activity, SMTP_ACTIVITY_UNKNOWN);
 	e->prev = NULL;
 	pthread_mutex_lock(&r->lock);
 	e->next = r->first;
@@ -91,7 +93,7 @@ int64_t session_registry_count(struct session_registry *r)
 }
 
 /* The peer's last word is older than quiet_ms. */
-static bool is_quiet(int fd, int64_t quiet_ms)
+static bool is_silent(int fd, int64_t quiet_ms)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
@@ -99,6 +101,19 @@ static bool is_quiet(int fd, int64_t quiet_ms)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return false;
 	return info.tcpi_last_data_recv >= quiet_ms;
+}
+
+static bool is_idle(struct session_entry *e, int64_t quiet_ms)
+{
+	switch ((enum smtp_activity)atomic_load(&e->activity)) {
+	case SMTP_ACTIVITY_IDLE:
+		return true;
+	case SMTP_ACTIVITY_BUSY:
+		return false;
+	case SMTP_ACTIVITY_UNKNOWN:
+		break;
+	}
+	return is_silent(e->fd, quiet_ms);
 }
 
 /* quiet_ms 0: all. The sockets are shut, not closed: their sessions own them. */
@@ -110,7 +125,7 @@ static void cut(struct session_registry *r, int64_t quiet_ms)
 			continue; /* closed by its session, the number may be another's now */
 		if (quiet_ms == 0)
 			shutdown(e->fd, SHUT_RDWR);
-		else if (is_quiet(e->fd, quiet_ms))
+		else if (is_idle(e, quiet_ms))
 			shutdown(e->fd, SHUT_RD); /* its last reply still gets out */
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -139,9 +154,9 @@ static bool wait_empty(struct session_registry *r, int64_t ms)
 int64_t session_registry_drain(struct session_registry *r, int64_t quiet_ms, struct deadline d)
 {
 	while (deadline_left_ms(d) > 0) {
+		cut(r, quiet_ms);
 		if (wait_empty(r, DRAIN_LOOK_MS))
 			return 0;
-		cut(r, quiet_ms);
 	}
 	int64_t left = session_registry_count(r);
 	struct deadline last = deadline_in_ms(DRAIN_LAST_MS);

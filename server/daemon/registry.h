@@ -4,6 +4,7 @@
 #define DAEMON_REGISTRY_H
 
 #include "base/clock.h"
+#include "smtp/session.h"
 
 struct session_registry;
 
@@ -11,7 +12,8 @@ struct session_registry;
 struct session_entry {
 	struct session_entry *prev, *next;
 	int fd;
-	uint64_t cookie; /* the kernel's name for the socket: fd numbers are used again */
+	_Atomic int activity; /* enum smtp_activity; UNKNOWN for sessions that do not tell */
+	uint64_t cookie;      /* the kernel's name for the socket: fd numbers are used again */
 };
 
 struct session_registry *session_registry_new(void);
@@ -22,8 +24,9 @@ void session_registry_add(struct session_registry *r, struct session_entry *e, i
 void session_registry_remove(struct session_registry *r, struct session_entry *e);
 int64_t session_registry_count(struct session_registry *r);
 
-/* Waits until no session is open. Those whose peer has sent nothing for quiet_ms get
- * their input ended at once, all others at d. Returns how many had to be ended at d. */
+/* Waits until no session is open. Idle ones get their input ended at once, of those that
+ * do not tell the ones whose peer has sent nothing for quiet_ms, all others at d. Returns how many
+ * had to be ended at d. */
 int64_t session_registry_drain(struct session_registry *r, int64_t quiet_ms, struct deadline d);
 
 #endif

@@ -67,6 +67,7 @@ void session_flush(struct session *s);
 bool session_line(struct session *s, struct str *line);
 
 bool session_is_submission(const struct session *s);
+bool session_stopping(const struct session *s); /* the server is */
 
 /* --- transaction.c --- */
 

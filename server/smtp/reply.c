@@ -128,6 +128,9 @@ bool session_line(struct session *s, struct str *line)
 		session_refuse(s, 500, "5.5.2", "Lines must end with CRLF");
 	else if (rc < 0 && err.kind == ERR_PERM)
 		session_reply(s, 500, "5.5.2", "Line too long");
+	else if (rc == 0 && session_stopping(s)) /* the end was ours, see daemon/registry.c */
+		session_reply(
+			s, 421, "4.3.2", "%s Shutting down, come back soon", s->listener->hostname);
 	else if (rc < 0 && deadline_left_ms(s->total) == 0)
 		session_reply(
 			s, 421, "4.4.2", "%s The session took too long", s->listener->hostname);

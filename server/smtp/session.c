@@ -5,6 +5,7 @@
 #include "smtp/internal.h"
 #include "smtp/proxy.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,7 +16,7 @@ bool session_is_submission(const struct session *s)
 	return s->opt->service != SMTP_SERVICE_MX;
 }
 
-static bool stopping(const struct session *s)
+bool session_stopping(const struct session *s)
 {
 	return s->deps->stopping != NULL && *s->deps->stopping != 0;
 }
@@ -209,6 +210,12 @@ static void command_run(struct session *s, const struct smtp_command *c)
 	}
 }
 
+static void activity_set(const struct session *s, enum smtp_activity activity)
+{
+	if (s->opt->activity != NULL)
+		atomic_store_explicit(s->opt->activity, (int)activity, memory_order_relaxed);
+}
+
 static void command_loop(struct session *s)
 {
 	struct smtp_command c;
@@ -216,13 +223,17 @@ static void command_loop(struct session *s)
 	struct str line;
 
 	while (!s->over) {
-		if (stopping(s) && !s->env.open) {
+		if (session_stopping(s) && !s->env.open) {
 			session_reply(s, 421, "4.3.2", "%s Shutting down, come back soon",
 				s->listener->hostname);
 			session_flush(s);
 			return;
 		}
-		if (!session_line(s, &line))
+		if (!s->env.open)
+			activity_set(s, SMTP_ACTIVITY_IDLE);
+		bool more = session_line(s, &line);
+		activity_set(s, SMTP_ACTIVITY_BUSY);
+		if (!more)
 			return;
 		if (smtp_command_parse(s->arena, line, &c, &refusal) < 0)
 			session_refuse(s, refusal.code, refusal.ecode, "%s", refusal.text);

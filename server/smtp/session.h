@@ -22,11 +22,19 @@ struct smtp_deps {
 	const volatile int *stopping; /* not 0: finish the transaction, then 421 */
 };
 
+/* What a shutdown may ask of a session from another thread. */
+enum smtp_activity {
+	SMTP_ACTIVITY_UNKNOWN, /* before the banner */
+	SMTP_ACTIVITY_IDLE,    /* waits for a command, no transaction is open */
+	SMTP_ACTIVITY_BUSY
+};
+
 struct smtp_session_options {
 	const struct smtp_deps *deps;
 	enum smtp_service service;
 	const char *listener;   /* its name in the config snapshot taken by the session */
 	struct tls_server *tls; /* a reference the session releases; NULL: no TLS */
+	_Atomic int *activity;  /* enum smtp_activity, kept up to date; or NULL */
 };
 
 /* Runs the dialogue until QUIT, an error or a limit; closes conn. Connection limits were
