@@ -132,6 +132,7 @@ int tls_client_new(const char *const *ca_files, size_t ca_file_count, bool and_s
 	struct tls_client **out, struct err *err)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	char groups[] = "X25519:P-256:P-384:P-521"; /* OpenSSL's macro takes no const */
 
 	*out = NULL;
 	if (ctx == NULL)
@@ -150,7 +151,7 @@ int tls_client_new(const char *const *ca_files, size_t ca_file_count, bool and_s
 	 * authentication or encryption are not in DEFAULT. */
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 		SSL_CTX_set_cipher_list(ctx, "DEFAULT:@SECLEVEL=1") != 1 ||
-		SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384:P-521") != 1 ||
+		SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
 		(and_system && SSL_CTX_set_default_verify_paths(ctx) != 1)) {
 		SSL_CTX_free(ctx);
 		return err_set(err, ERR_BUG, "TLS context: %s", tls_error_reason());
@@ -200,11 +201,12 @@ static int stream_setup(struct tls_stream *st, struct tls_client *client,
 
 	SSL_set_connect_state(st->ssl);
 	if (opt->server_name != NULL) {
-		if (strlen(opt->server_name) >= TLS_NAME_MAX)
+		char name[TLS_NAME_MAX];
+		if (!str_copy(name, sizeof(name), str_from(opt->server_name)))
 			return err_set(err, ERR_PERM, "TLS: name of the server is too long");
 		/* RFC 6066 section 3: no literal addresses in SNI. */
 		if (!ip_parse(str_from(opt->server_name), &ip) &&
-			SSL_set_tlsext_host_name(st->ssl, opt->server_name) != 1)
+			SSL_set_tlsext_host_name(st->ssl, name) != 1)
 			return err_set(err, ERR_PERM, "TLS: bad name of the server: %s",
 				tls_error_reason());
 	}

@@ -26,10 +26,6 @@ static const char suites_tls12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES1
 				   "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA";
 static const char suites_tls13[] =
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-static const char groups[] = "X25519:P-256:P-384";
-static const char sigalgs[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:"
-			      "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
-			      "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 /* Certificates come in two classes a client may or may not take. */
 enum cert_class { CLASS_ECDSA, CLASS_RSA, CLASS_COUNT };
@@ -113,6 +109,11 @@ static int context_make(struct tls_server *s, const struct context *want, int ve
 	SSL_CTX **out, struct err *err)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	/* OpenSSL's macros take no const. */
+	char groups[] = "X25519:P-256:P-384";
+	char sigalgs[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:"
+			 "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
+			 "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 	*out = NULL;
 	if (ctx == NULL)

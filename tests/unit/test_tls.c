@@ -428,13 +428,16 @@ static void sni_chooses_the_certificate(void **state)
 			struct conn *c = peer_start(&p);
 			SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 			SSL *ssl = SSL_new(ctx);
+			char sni[64], sigalgs[64]; /* OpenSSL's macros take no const */
 
+			(void)str_copy(sni, sizeof(sni), str_from(sni_cases[i].sni));
+			(void)str_copy(sigalgs, sizeof(sigalgs), str_from(sni_cases[i].sigalgs));
 			print_message("case %zu, version %x\n", i, (unsigned)version);
 			SSL_set_max_proto_version(ssl, version);
 			if (sni_cases[i].sni != NULL)
-				SSL_set_tlsext_host_name(ssl, sni_cases[i].sni);
+				SSL_set_tlsext_host_name(ssl, sni);
 			if (sni_cases[i].sigalgs != NULL)
-				SSL_set1_sigalgs_list(ssl, sni_cases[i].sigalgs);
+				SSL_set1_sigalgs_list(ssl, sigalgs);
 			SSL_set_fd(ssl, conn_fd(c));
 			assert_int_equal(SSL_connect(ssl), 1);
 			X509 *leaf = SSL_get1_peer_certificate(ssl);
