@@ -49,18 +49,23 @@ static struct str xtext_decode(struct arena *a, struct str in)
 	return (struct str){out, n};
 }
 
-/* A field of a status part: one that cannot hold more than ASCII unless utf8. */
+/* What others wrote: controls, and octets over 127 unless utf8, become "?". */
+static struct str clean(struct arena *a, struct str in, bool utf8)
+{
+	char *out = arena_strdup(a, in);
+
+	for (size_t i = 0; i < in.len; i++) {
+		unsigned char c = (unsigned char)out[i];
+		if (c < ' ' || c == 0x7f || (c > 127 && !utf8))
+			out[i] = '?';
+	}
+	return (struct str){out, in.len};
+}
+
 static void status_field(
 	struct buf *b, struct arena *a, const char *name, struct str value, bool utf8)
 {
-	char *clean = arena_strdup(a, value);
-
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = (unsigned char)clean[i];
-		if (c < ' ' || c == 0x7f || (c > 127 && !utf8))
-			clean[i] = '?';
-	}
-	message_field_add(b, name, (struct str){clean, value.len}, true);
+	message_field_add(b, name, clean(a, value, utf8), true);
 }
 
 static void date_field(struct buf *b, const char *name, int64_t unix_s)
@@ -134,19 +139,20 @@ static struct str text_part(struct arena *a, const struct dsn_options *opt)
 		words[opt->action].sentence);
 	for (size_t i = 0; i < opt->rcpt_count; i++) {
 		const struct dsn_rcpt *r = &opt->rcpts[i];
-		buf_printf(
-			&b, "\n  %.*s\n", STR_FMT(r->original.len > 0 ? r->original : r->address));
+		struct str address = clean(a, r->address, true), text = clean(a, r->text, true);
+		struct str given = r->original.len > 0 ? clean(a, r->original, true) : address;
+		buf_printf(&b, "\n  %.*s\n", STR_FMT(given));
 		if (r->original.len > 0)
-			buf_printf(&b, "    delivered as: %.*s\n", STR_FMT(r->address));
+			buf_printf(&b, "    delivered as: %.*s\n", STR_FMT(address));
 		if (r->mx.len > 0)
 			buf_printf(&b, "    server: %.*s%s%.*s%s\n", STR_FMT(r->mx),
 				r->ip.len > 0 ? " (" : "", STR_FMT(r->ip),
 				r->ip.len > 0 ? ")" : "");
 		if (r->code > 0)
 			buf_printf(&b, "    it said: %d%s%.*s %.*s\n", r->code,
-				r->ecode.len > 0 ? " " : "", STR_FMT(r->ecode), STR_FMT(r->text));
-		else if (r->text.len > 0)
-			buf_printf(&b, "    reason: %.*s\n", STR_FMT(r->text));
+				r->ecode.len > 0 ? " " : "", STR_FMT(r->ecode), STR_FMT(text));
+		else if (text.len > 0)
+			buf_printf(&b, "    reason: %.*s\n", STR_FMT(text));
 		if (opt->action == DSN_DELAYED)
 			buf_printf(&b, "    last attempt planned for: %s\n",
 				message_date_write(r->will_retry_until_s, date));
