@@ -95,6 +95,12 @@ $(B)/libmox.a: $(LIB_OBJ) $(B)/assets.o
 
 # Only server/base/version.c knows the version, so that a commit rebuilds one file.
 $(B)/server/base/version.o: CFLAGS += -DMOX_VERSION='"$(VERSION)"'
+$(B)/server/base/version.o: $(B)/version
+$(B)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+.PHONY: FORCE
+FORCE:
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
