@@ -38,15 +38,23 @@ __attribute__((format(printf, 4, 5))) static int refuse(
 	return -1;
 }
 
+/* 0 to 15, or -1. */
+static int hex_value(char c)
+{
+	if (ascii_is_digit(c))
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 bool smtp_xtext_valid(struct str s)
 {
-	static const struct str hex = {"0123456789ABCDEF", 16};
-
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
 		if (c == '+') {
-			if (i + 2 >= s.len || memchr(hex.p, s.p[i + 1], hex.len) == NULL ||
-				memchr(hex.p, s.p[i + 2], hex.len) == NULL)
+			if (s.len - i < 3)
+				return false;
+			int high = hex_value(s.p[i + 1]), low = hex_value(s.p[i + 2]);
+			if (high < 2 || high > 7 || low < 0 || (high == 7 && low == 15))
 				return false;
 			i += 2;
 		} else if (c < '!' || c > '~' || c == '=')
@@ -187,17 +195,26 @@ static int notify_parse(struct str value, unsigned *notify)
 	return (*notify & STORE_NOTIFY_NEVER) != 0 && *notify != STORE_NOTIFY_NEVER ? -1 : 0;
 }
 
-static int rcpt_param(struct smtp_command *c, enum param p, struct str value)
+/* ORCPT=type;address, RFC 3461 4.2; UTF-8 as it is only in type utf-8 (RFC 6533 3). */
+static bool orcpt_valid(struct str value)
 {
 	struct str type, address;
 
+	if (value.len > SMTP_ORCPT_MAX || !str_split(value, ';', &type, &address) ||
+		!smtp_xtext_valid(type) || address.len == 0)
+		return false;
+	if (str_eq_nocase(type, STR("utf-8")) && !str_is_ascii(address))
+		return memchr(address.p, '=', address.len) == NULL &&
+		       memchr(address.p, 0x7f, address.len) == NULL;
+	return smtp_xtext_valid(address);
+}
+
+static int rcpt_param(struct smtp_command *c, enum param p, struct str value)
+{
 	if (p == PARAM_NOTIFY)
 		return notify_parse(value, &c->notify);
 	c->orcpt = value;
-	return value.len <= SMTP_ORCPT_MAX && str_split(value, ';', &type, &address) &&
-			       type.len > 0 && smtp_xtext_valid(type) && smtp_xtext_valid(address)
-		       ? 0
-		       : -1;
+	return orcpt_valid(value) ? 0 : -1;
 }
 
 static enum param param_find(enum smtp_verb verb, struct str name)
@@ -238,7 +255,8 @@ static int params_parse(struct smtp_command *c, struct str params, struct smtp_r
 		bool has_value = str_split(word, '=', &name, &value);
 		enum param p = param_find(c->verb, name);
 		if (p == 0)
-			return refuse(r, 555, "5.5.4", "Unknown parameter");
+			return refuse(r, 555, "5.5.4", "Unknown parameter %.*s",
+				name.len < 40 ? (int)name.len : 40, name.p);
 		if ((seen & p) != 0)
 			return refuse(r, 501, "5.5.4", "A parameter is there twice");
 		seen |= p;
@@ -313,15 +331,31 @@ static int argument_check(struct arena *a, struct smtp_command *c, struct smtp_r
 	return 0;
 }
 
+static bool http_verb(struct str word)
+{
+	static const struct str words[] = {{"GET", 3}, {"POST", 4}, {"PUT", 3}, {"HEAD", 4},
+		{"DELETE", 6}, {"OPTIONS", 7}, {"CONNECT", 7}, {"PRI", 3}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (str_eq_nocase(word, words[i]))
+			return true;
+	}
+	return false;
+}
+
 int smtp_command_parse(
 	struct arena *a, struct str line, struct smtp_command *out, struct smtp_refusal *refusal)
 {
 	struct str word = line, rest = {NULL, 0};
 
 	*out = (struct smtp_command){.verb = SMTP_UNKNOWN};
-	if (line.len > 0 &&
-		(memchr(line.p, '\r', line.len) != NULL || memchr(line.p, '\0', line.len) != NULL))
-		return refuse(refusal, 500, "5.5.2", "Bare CR or NUL in the command");
+	for (size_t i = 0; i < line.len; i++) {
+		unsigned char c = (unsigned char)line.p[i];
+		if (c < ' ' || c == 0x7f)
+			return refuse(refusal, 500, "5.5.2",
+				c == '\r' ? "Bare CR in the command"
+					  : "Control character in the command");
+	}
 	if (!utf8_valid(line))
 		return refuse(refusal, 500, "5.5.2", "The command is not valid UTF-8");
 	str_split(line, ' ', &word, &rest);
@@ -330,5 +364,6 @@ int smtp_command_parse(
 			out->verb = verbs[i].verb;
 	}
 	out->arg = str_trim(rest);
+	out->http = out->verb == SMTP_UNKNOWN && http_verb(word);
 	return argument_check(a, out, refusal);
 }

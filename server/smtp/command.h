@@ -32,6 +32,7 @@ enum { SMTP_ENVID_MAX = 100, SMTP_ORCPT_MAX = 500 }; /* RFC 3461 sections 4.4 an
 struct smtp_command {
 	enum smtp_verb verb;
 	struct str arg; /* all after the verb, trimmed; views into the line */
+	bool http;      /* SMTP_UNKNOWN: the verb is one of HTTP, no mail will follow */
 
 	/* MAIL and RCPT */
 	bool null_path;  /* MAIL FROM:<> */
@@ -67,7 +68,8 @@ int smtp_command_parse(struct arena *a, struct str line, struct smtp_command *ou
 	struct smtp_refusal *refusal) MUST_USE;
 
 /* xtext of RFC 3461 section 4: printable ASCII without "+" and "=", or "+" and two
- * upper-case hexadecimal digits. */
+ * upper-case hexadecimal digits that stand for printable ASCII or space: what is decoded
+ * gets into header fields of DSNs. */
 bool smtp_xtext_valid(struct str s);
 
 #endif

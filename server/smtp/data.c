@@ -51,6 +51,10 @@ static void edit(struct smtp_data *d)
 static void spill(struct smtp_data *d)
 {
 	if (!header_complete(d)) {
+		d->header_too_big = d->head.len > SMTP_HEADER_MAX;
+		return; /* until then the end of the header is waited for */
+	}
+	if (smtp_data_header(d).len > SMTP_HEADER_MAX) {
 		d->header_too_big = true;
 		return;
 	}
@@ -66,19 +70,21 @@ static void append(struct smtp_data *d, struct str s)
 		d->too_big = true;
 	if (dropping(d) || s.len == 0)
 		return;
-	if (d->spool == NULL && d->head.len + s.len > STORE_INLINE_MAX) {
-		/* The first part stays in memory as the source of header facts. */
-		size_t room = STORE_INLINE_MAX - d->head.len;
-		buf_raw(&d->head, (struct str){s.p, room});
-		s = str_skip(s, room);
-		spill(d);
-		if (dropping(d))
-			return;
-	}
-	if (d->spool != NULL)
+	if (d->spool != NULL) {
 		(void)!spool_write(d->spool, s, &d->failure);
-	else
-		buf_raw(&d->head, s);
+		return;
+	}
+	buf_raw(&d->head, s);
+	/* The first part stays in memory as the source of header facts. */
+	if (d->head.len > STORE_INLINE_MAX)
+		spill(d);
+}
+
+static int bounds_check(const struct smtp_data *d, struct err *err)
+{
+	if (d->size - d->size_max > SMTP_DRAIN_MAX)
+		return err_set(err, ERR_PERM, "message goes on far over the size limit");
+	return 0;
 }
 
 /* The first octets of a line decide about dots. Returns true when the message ends. */
@@ -171,6 +177,8 @@ int smtp_data_read(struct smtp_data *d, struct conn *c, int64_t read_ms, struct 
 		conn_consume(c, got.len - rest.len);
 		if (end)
 			return 0;
+		if (bounds_check(d, err) < 0)
+			return -1;
 	}
 }
 
@@ -188,6 +196,8 @@ int smtp_data_chunk(struct smtp_data *d, struct conn *c, int64_t n, int64_t read
 		lines_take(d, got, false);
 		conn_consume(c, got.len);
 		n -= (int64_t)got.len;
+		if (bounds_check(d, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -7,7 +7,11 @@
 #include "base/conn.h"
 #include "store/message.h"
 
-enum { SMTP_HEADER_MAX = STORE_INLINE_MAX }; /* octets of header block, our limit */
+enum {
+	SMTP_HEADER_MAX = 512 * 1024, /* octets of header block, our limit */
+	/* What is over the size limit is read and dropped so far, so that the client hears why. */
+	SMTP_DRAIN_MAX = 64 * 1024 * 1024
+};
 
 struct smtp_data {
 	struct store *store;
@@ -33,7 +37,8 @@ void smtp_data_begin(struct smtp_data *d, struct store *store, int64_t size_max)
 void smtp_data_end(struct smtp_data *d);
 
 /* Reads up to the line "." between CRLFs; only that ends a message: never a bare LF or CR.
- * 0 the content is complete (look at the flags), -1 the connection failed. */
+ * 0 the content is complete (look at the flags), -1 the connection failed (ERR_TEMP) or
+ * goes on over all bounds (ERR_PERM). */
 int smtp_data_read(struct smtp_data *d, struct conn *c, int64_t read_ms, struct deadline total,
 	struct err *err) MUST_USE;
 /* Reads one BDAT chunk of n octets. */

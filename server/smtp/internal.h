@@ -8,6 +8,8 @@
 #include "smtp/data.h"
 #include "smtp/session.h"
 
+enum { SMTP_EXPANDED_MAX = 5000 }; /* recipients of a message after aliases; our choice */
+
 struct smtp_rcpt { /* one final recipient */
 	struct str address, dest, original, orcpt;
 	unsigned notify;
@@ -33,7 +35,8 @@ struct session {
 	const struct config *config;
 	const struct config_listener *listener;
 	const struct config_limits *limits;
-	struct arena *arena; /* reset with each transaction */
+	struct arena *arena;   /* reset with each transaction */
+	struct arena *scratch; /* reset with each command: refused ones must not pile up */
 	struct envelope env;
 	struct smtp_data data;
 	struct tls_info *tls; /* NULL: plaintext */

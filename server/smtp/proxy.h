@@ -15,7 +15,9 @@ struct proxy_header {
 /* Parses data. Returns octets used, 0 when more is needed, -1 when it is no valid header
  * (err says what). TLVs are read over. */
 int proxy_header_parse(struct str data, struct proxy_header *out, struct err *err) MUST_USE;
-/* Reads the header off c, which must begin with one, and sets c's addresses. */
+/* Reads the header off c, which must begin with one and must not have been read from, and
+ * sets c's addresses. Takes no octet more than the header, so that a TLS handshake right
+ * behind it is left alone. */
 int proxy_header_read(struct conn *c, struct deadline d, struct err *err) MUST_USE;
 
 #endif

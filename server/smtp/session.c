@@ -91,7 +91,8 @@ static int tls_begin(struct session *s)
 	}
 	s->tls = info;
 	free(s->helo);
-	s->helo = NULL;
+	free(s->account);
+	s->helo = s->account = NULL;
 	s->esmtp = false;
 	transaction_reset(s);
 	return 0;
@@ -120,9 +121,9 @@ static void starttls(struct session *s)
 		(void)!tls_begin(s);
 }
 
-static void unknown(struct session *s)
+static void unknown(struct session *s, const struct smtp_command *c)
 {
-	if (!s->any_command) {
+	if (!s->any_command || c->http) {
 		/* A web browser or a worm: no second line is worth reading. */
 		session_reply(s, 500, "5.5.1", "This is an SMTP server");
 		session_flush(s);
@@ -174,7 +175,7 @@ static void command_run(struct session *s, const struct smtp_command *c)
 {
 	switch (c->verb) {
 	case SMTP_UNKNOWN:
-		unknown(s);
+		unknown(s, c);
 		break;
 	case SMTP_EHLO:
 	case SMTP_HELO:
@@ -235,11 +236,12 @@ static void command_loop(struct session *s)
 		activity_set(s, SMTP_ACTIVITY_BUSY);
 		if (!more)
 			return;
-		if (smtp_command_parse(s->arena, line, &c, &refusal) < 0)
+		if (smtp_command_parse(s->scratch, line, &c, &refusal) < 0)
 			session_refuse(s, refusal.code, refusal.ecode, "%s", refusal.text);
 		else
 			command_run(s, &c);
 		s->any_command = true;
+		arena_reset(s->scratch);
 		if (!s->env.open)
 			arena_reset(s->arena);
 		if (s->limits->bad_transactions_max != 0 && s->good_transactions == 0 &&
@@ -283,6 +285,7 @@ static bool opening(struct session *s)
 
 	conn_addresses(s->conn, &s->local, &s->local_port, &s->peer, &s->peer_port);
 	if (proxy_expected(s)) {
+		/* Nothing may have been read yet: what follows the header can be a handshake. */
 		if (proxy_header_read(s->conn, deadline_in_ms(PROXY_WAIT_MS), &err) < 0) {
 			log_event(LOG_LEVEL_WARN, "smtp.proxy_failed", "session", s->id, "ip",
 				ip_text(&s->peer, ip), "error", err.text, NULL);
@@ -315,6 +318,7 @@ void smtp_session_run(struct conn *conn, const struct smtp_session_options *opt)
 	s.listener = config_listener(s.config, opt->listener);
 	s.limits = &s.config->limits;
 	s.arena = arena_open();
+	s.scratch = arena_open();
 	s.total = deadline_in_ms(s.limits->session_timeout_ms);
 	if (s.listener != NULL && opening(&s)) {
 		session_reply(&s, 220, NULL, "%s ESMTP mox", s.listener->hostname);
@@ -324,6 +328,7 @@ void smtp_session_run(struct conn *conn, const struct smtp_session_options *opt)
 	buf_free(&s.data.head);
 	if (s.counted)
 		smtp_limits_disconnect(opt->deps->limits, &s.peer);
+	arena_close(&s.scratch);
 	arena_close(&s.arena);
 	free(s.tls);
 	free(s.helo);

@@ -113,14 +113,17 @@ static void rcpt_add(struct session *s, const struct smtp_command *c, const stru
 		env->rcpts = more;
 		env->rcpt_cap = cap;
 	}
-	env->rcpts[env->rcpt_count++] = (struct smtp_rcpt){.address = t->address,
-		.dest = t->dest,
-		.original = expanded ? given : STR(""),
-		.orcpt = arena_str(s->arena, c->orcpt),
-		.notify = c->notify};
+	/* Look-ups are in the scratch arena: an alias costs what its members need to be sent
+	 * to, not what it took to find them. */
+	env->rcpts[env->rcpt_count++] =
+		(struct smtp_rcpt){.address = arena_str(s->arena, t->address),
+			.dest = arena_str(s->arena, t->dest),
+			.original = expanded ? arena_str(s->arena, given) : STR(""),
+			.orcpt = arena_str(s->arena, c->orcpt),
+			.notify = c->notify};
 }
 
-/* The address an older transaction named already is not delivered twice. */
+/* An address that was named already is not delivered twice. */
 static bool rcpt_known(const struct session *s, struct str address)
 {
 	for (size_t i = 0; i < s->env.rcpt_count; i++) {
@@ -137,18 +140,22 @@ static void rcpt_accept(
 	size_t count;
 	struct err err;
 
-	if (rcpt_expand(s->deps->store, s->config, target, s->arena, &all, &count, &err) < 0) {
+	if (rcpt_expand(s->deps->store, s->config, target, s->scratch, &all, &count, &err) < 0) {
 		if (err.kind == ERR_PERM)
 			session_refuse(s, 550, "5.2.4", "Mailing list trouble: %s", err.text);
 		else
 			session_refuse(s, 451, "4.3.0", "Local trouble, try again later");
 		return;
 	}
+	if (s->env.rcpt_count + count > SMTP_EXPANDED_MAX) {
+		session_refuse(s, 452, "4.5.3", "Too many recipients behind aliases");
+		return;
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (!rcpt_known(s, all[i].address))
 			rcpt_add(s, c, &all[i], target->verdict == RCPT_ALIAS, target->address);
 	}
-	s->env.only_rcpt = s->env.accepted++ == 0 ? target->address : STR("");
+	s->env.only_rcpt = s->env.accepted++ == 0 ? arena_str(s->arena, target->address) : STR("");
 	session_reply(s, 250, "2.1.5", "Recipient ok");
 }
 
@@ -164,6 +171,16 @@ static bool routing_in_localpart(struct str localpart)
 static bool may_relay(const struct session *s)
 {
 	return s->trusted || (session_is_submission(s) && s->account != NULL);
+}
+
+/* Trying names must not be quick; where a good recipient is known it is no trying. */
+static void guess_delay(struct session *s)
+{
+	if (session_is_submission(s) || s->trusted || s->config->localserve ||
+		(s->env.accepted > 0 && !s->slow) || s->limits->unknown_rcpt_delay_ms == 0)
+		return;
+	session_flush(s);
+	conn_pause(s->conn, s->limits->unknown_rcpt_delay_ms);
 }
 
 static void rcpt_callout(
@@ -182,6 +199,7 @@ static void rcpt_callout(
 		break;
 	case CALLOUT_UNKNOWN:
 		store_count(s->deps->store, STORE_COUNT_REJECTED, 1);
+		guess_delay(s);
 		session_refuse(s, 550, "5.1.1", "No such recipient: %s", text);
 		break;
 	case CALLOUT_LATER:
@@ -194,9 +212,8 @@ static void rcpt_callout(
 static void unknown_user(struct session *s)
 {
 	store_count(s->deps->store, STORE_COUNT_REJECTED, 1);
+	guess_delay(s);
 	session_refuse(s, 550, "5.1.1", "No such recipient here");
-	if (s->slow)
-		conn_pause(s->conn, s->limits->unknown_rcpt_delay_ms);
 }
 
 static void rcpt_decide(struct session *s, const struct smtp_command *c,
@@ -274,11 +291,10 @@ void transaction_rcpt(struct session *s, const struct smtp_command *c)
 		addr.localpart = STR("postmaster");
 		addr.domain = str_from(s->config->hostname);
 	}
-	addr.localpart = arena_str(s->arena, addr.localpart);
 	if (s->config->localserve && testing_rcpt(s, addr.localpart))
 		return;
-	t = arena_alloc(s->arena, sizeof(*t));
-	if (rcpt_resolve(s->deps->store, s->config, &addr, s->arena, t, &err) < 0) {
+	t = arena_alloc(s->scratch, sizeof(*t));
+	if (rcpt_resolve(s->deps->store, s->config, &addr, s->scratch, t, &err) < 0) {
 		if (err.kind == ERR_PERM) {
 			store_count(s->deps->store, STORE_COUNT_REJECTED, 1);
 			session_refuse(s, 550, "5.1.2", "Bad recipient: %s", err.text);
@@ -311,6 +327,22 @@ static void content_begin(struct session *s)
 		s->data.header_edit = header_bcc_strip;
 }
 
+/* Reading failed: a last word if the client is still there, and the end. */
+static void content_broken(struct session *s, const struct err *err)
+{
+	enum { LAST_WORD_MS = 2000 };
+	struct err ignored;
+
+	if (err->kind == ERR_PERM)
+		session_reply(s, 552, "5.3.4", "The message is far too big");
+	else
+		session_reply(s, 421, "4.4.2", "%s Waited too long for the message",
+			s->listener->hostname);
+	if (!s->over)
+		(void)!conn_flush(s->conn, deadline_in_ms(LAST_WORD_MS), &ignored);
+	s->over = true;
+}
+
 void transaction_data(struct session *s)
 {
 	struct err err;
@@ -327,7 +359,7 @@ void transaction_data(struct session *s)
 		session_flush(s);
 	struct deadline total = deadline_min(deadline_in_ms(s->limits->data_timeout_ms), s->total);
 	if (smtp_data_read(&s->data, s->conn, s->limits->read_timeout_ms, total, &err) < 0) {
-		s->over = true;
+		content_broken(s, &err);
 		return;
 	}
 	smtp_data_finish(&s->data);
@@ -348,7 +380,7 @@ void transaction_bdat(struct session *s, const struct smtp_command *c)
 		s->data.too_big = true;
 	if (smtp_data_chunk(&s->data, s->conn, c->chunk, s->limits->read_timeout_ms, total, &err) <
 		0) {
-		s->over = true;
+		content_broken(s, &err);
 		return;
 	}
 	if (!content_allowed(s)) {
