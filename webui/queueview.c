@@ -76,7 +76,11 @@ void queueview_rcpt(struct page *p, struct tval *row, const struct store_queue_r
 	tval_set_printf(p->arena, row, "attempts", "%u", r->attempts);
 	page_size(p, row, "size", r->size);
 	page_time(p, row, "received", r->received_ms);
-	if (r->state == STORE_RCPT_QUEUED && !r->in_flight)
-		page_time(p, row, "next", r->next_attempt_ms);
+	if (r->state == STORE_RCPT_QUEUED && !r->in_flight) {
+		if (r->next_attempt_ms > clock_unix_ms())
+			page_time(p, row, "next", r->next_attempt_ms);
+		else
+			tval_set_flag(p->arena, row, "due", true);
+	}
 	page_time(p, row, "last", r->last_attempt_ms);
 }

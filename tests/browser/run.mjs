@@ -1,0 +1,338 @@
+// The admin pages used as a person would, in Chromium. run.mjs [PART OF A TEST'S NAME]
+import assert from 'node:assert/strict';
+import { PASSWORD, login, newPage, overflow, sendMail, sleep, smtpPeer, startBrowser, startMox } from './lib.mjs';
+
+const XSS = '<img src=x onerror=alert(1)><script>alert(2)</script>"\'>';
+const tests = [];
+const test = (name, run) => tests.push({ name, run });
+
+/** Runs for both kinds of browser. */
+const withAndWithout = (name, run) => {
+	test(`${name}, with JavaScript`, (t) => run(t, { js: true }));
+	test(`${name}, without JavaScript`, (t) => run(t, { js: false, width: 390 }));
+};
+
+async function until(what, check, ms = 10000) {
+	for (const end = Date.now() + ms; ; await sleep(50)) {
+		const got = await check();
+		if (got) return got;
+		assert.ok(Date.now() < end, `${what} did not happen`);
+	}
+}
+
+let serial = 0;
+const domainName = () => `d${process.pid}-${++serial}.example`;
+
+/** A relay domain made in the browser. */
+async function createDomain(page, base, name, port) {
+	await page.goto(`${base}domains/new`);
+	await page.fill('[name=name]', name);
+	await page.check('[name=delivery][value=relay]');
+	await page.fill('[name=relay_hosts]', `127.0.0.1:${port}`);
+	await page.check('[name=rcpt_check][value=any]');
+	await page.click('button:has-text("Create domain")');
+	await page.waitForSelector('.done:has-text("Created")');
+}
+
+const queueRow = (page, address) => page.locator('tbody tr', { hasText: address });
+
+/** Reloads the queue until the recipient was tried. */
+async function tried(page, base, address) {
+	await until('an attempt', async () => {
+		await page.goto(`${base}queue?q=${encodeURIComponent(address)}`);
+		return await queueRow(page, address).count() && !(await page.textContent('tbody')).includes('not tried yet');
+	});
+}
+
+withAndWithout('log in: wrong, then right, then out', async (t, look) => {
+	const page = await t.page(look);
+	await page.goto(`${t.mox.base}domains`);
+	assert.match(page.url(), /login\?next=domains$/);
+	await page.fill('#password', 'wrong password');
+	await page.click('button:has-text("Log in")');
+	assert.match(await page.textContent('[role=alert]'), /not the admin password/);
+	await page.fill('#password', PASSWORD);
+	await page.click('button:has-text("Log in")');
+	await page.waitForSelector('h1:has-text("Domains")');
+	if (look.width === 390) await page.click('summary');
+	await page.click('button:has-text("Log out") >> visible=true');
+	await page.waitForSelector('[role=status]:has-text("logged out")');
+	await page.goto(`${t.mox.base}queue`);
+	assert.match(page.url(), /login/);
+});
+
+withAndWithout('a message in the queue: seen, opened, held, retried', async (t, look) => {
+	const page = await t.page(look), peer = await t.peer({ MAIL: '451 4.3.2 not now, please' });
+	const name = domainName(), rcpt = `ann@${name}`;
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, name, peer.port);
+	await sendMail(t.mox, 'bob@sender.example', rcpt, ['Subject: x', '', 'x']);
+	await tried(page, t.mox.base, rcpt);
+	assert.match(await queueRow(page, rcpt).textContent(), /Deferred/);
+	await page.click(`tbody a:has-text("${rcpt}")`);
+	assert.match(await page.textContent('.attempts'), /451 4\.3\.2 not now, please/);
+	assert.match(await page.textContent('main'), /bob@sender\.example/);
+	await page.click('.title button:has-text("Hold")');
+	await page.waitForSelector('.done:has-text("Put on hold: 1 recipient")');
+	assert.match(await page.textContent('tbody'), /On hold/);
+	await page.click('.title button:has-text("Release")');
+	await page.waitForSelector('.done:has-text("Released")');
+	await until('a second attempt', async () => {
+		await page.reload();
+		return await page.locator('.attempts > li').count() >= 2;
+	});
+	delete peer.replies.MAIL;
+	await page.click('.title button:has-text("Try now")');
+	await until('delivery', () => peer.mails.length === 1);
+	await until('an empty queue', async () => {
+		await page.goto(`${t.mox.base}queue?q=${rcpt}`);
+		return !(await queueRow(page, rcpt).count());
+	});
+});
+
+withAndWithout('a message is dropped after a question', async (t, look) => {
+	const page = await t.page(look), peer = await t.peer({ MAIL: '450 4.0.0 later' });
+	const name = domainName(), rcpt = `ann@${name}`;
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, name, peer.port);
+	await sendMail(t.mox, 'bob@sender.example', rcpt, ['Subject: x', '', 'x']);
+	await tried(page, t.mox.base, rcpt);
+	await page.click(`tbody a:has-text("${rcpt}")`);
+	await page.click('.title button:has-text("Drop")');
+	await page.click(look.js ? 'dialog button:has-text("Cancel")' : '.confirm a:has-text("Cancel")');
+	assert.equal(await page.locator('h1:has-text("Message")').count(), 1);
+	await page.click('.title button:has-text("Drop")');
+	await page.click(look.js ? 'dialog button.danger' : '.confirm button.danger');
+	await page.waitForSelector('.done:has-text("Dropped: 1 recipient")');
+	await page.goto(`${t.mox.base}queue?q=${rcpt}`);
+	assert.match(await page.textContent('.nothing'), /empty|matches/);
+});
+
+test('many messages: all that match are held after a question with their number', async (t) => {
+	const page = await t.page(), peer = await t.peer({ MAIL: '450 4.0.0 later' });
+	const name = domainName();
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, name, peer.port);
+	for (let i = 0; i < 3; i++) await sendMail(t.mox, 'bob@sender.example', [`a${i}@${name}`, `b${i}@${name}`], ['', 'x']);
+	await tried(page, t.mox.base, `b2@${name}`);
+	await page.goto(`${t.mox.base}queue?dest=${name}`);
+	await page.check('[data-select-all]');
+	assert.equal(await page.locator('[name=pick]:checked').count(), 6);
+	await page.uncheck('[data-select-all]');
+	await page.click('.actions button:has-text("Hold")');
+	assert.match(await page.textContent('h1'), /Nothing is selected/);
+	await page.goBack();
+	await page.check('[name=all]');
+	await page.click('.actions button:has-text("Hold")');
+	assert.match(await page.textContent('h1'), /Hold: 6 recipients/);
+	await page.click('button:has-text("Hold 6 recipients")');
+	await page.waitForSelector('.done:has-text("Put on hold: 6 recipients")');
+	assert.equal(await page.locator('.chip.held').count(), 6);
+});
+
+withAndWithout('a domain with wrong values, then right ones, and mail for it', async (t, look) => {
+	const page = await t.page(look), peer = await t.peer(), name = domainName();
+	await login(page, t.mox.base);
+	await page.goto(`${t.mox.base}domains/new`);
+	await page.fill('[name=name]', 'not a domain!');
+	await page.fill('[name=description]', 'kept <b>as typed</b>');
+	await page.check('[name=delivery][value=relay]');
+	await page.fill('[name=relay_hosts]', 'mail.example:123456');
+	await page.click('button:has-text("Create domain")');
+	assert.match(await page.textContent('#p-name'), /not a domain!/);
+	assert.match(await page.textContent('#p-relay_hosts'), /123456/);
+	assert.match(await page.getAttribute('[name=name]', 'aria-describedby'), /p-name/);
+	assert.equal(await page.inputValue('[name=name]'), 'not a domain!');
+	assert.equal(await page.inputValue('[name=description]'), 'kept <b>as typed</b>');
+	assert.equal(await page.inputValue('[name=relay_hosts]'), 'mail.example:123456');
+	assert.ok(await page.isChecked('[name=delivery][value=relay]'));
+	await page.fill('[name=name]', name.toUpperCase());
+	await page.fill('[name=relay_hosts]', `127.0.0.1:${peer.port}`);
+	await page.check('[name=rcpt_check][value=any]');
+	await page.click('button:has-text("Create domain")');
+	await page.waitForSelector(`h1:has-text("${name}")`);
+	await sendMail(t.mox, 'bob@sender.example', `ann@${name}`, ['Subject: for the new domain', '', 'x']);
+	await until('the mail', () => peer.mails.some((m) => m.includes('Subject: for the new domain')));
+	await page.click('a:has-text("Edit")');
+	await page.click('a:has-text("Delete")');
+	await page.click('button:has-text("Delete domain")');
+	await page.waitForSelector('.done:has-text("Deleted")');
+	assert.ok(!(await page.textContent('main')).includes(name));
+});
+
+test('accounts, addresses, aliases', async (t) => {
+	const page = await t.page(), name = domainName();
+	await login(page, t.mox.base);
+	await page.goto(`${t.mox.base}accounts/new`);
+	await page.fill('[name=name]', 'Not Good');
+	await page.fill('[name=password]', 'short');
+	await page.click('button:has-text("Create account")');
+	assert.equal(await page.locator('#p-name').count() + await page.locator('#p-password').count(), 2);
+	assert.equal(await page.inputValue('[name=password]'), '', 'a password is never sent back');
+	await page.fill('[name=name]', `u${process.pid}`);
+	await page.fill('[name=password]', 'long enough 1');
+	await page.click('button:has-text("Create account")');
+	await page.waitForSelector('.done:has-text("Created")');
+	await page.goto(`${t.mox.base}domains/new`);
+	await page.fill('[name=name]', name);
+	await page.check('[name=delivery][value=mailbox]');
+	assert.ok(!(await page.isVisible('[name=relay_hosts]')));
+	await page.click('button:has-text("Create domain")');
+	for (const [local, kind] of [['ann', 'mailbox'], ['team', 'alias'], ['', 'mailbox']]) {
+		await page.click('a:has-text("New address")');
+		await page.fill('[name=localpart]', local);
+		await page.check(`[name=kind][value=${kind}]`);
+		if (kind === 'alias') await page.fill('[name=members]', `ann@${name}\nbob@other.example`);
+		else await page.selectOption('[name=account]', `u${process.pid}`);
+		await page.click('button:has-text("Create address")');
+		await page.waitForSelector('.done:has-text("Created")');
+	}
+	const text = await page.textContent('main');
+	assert.match(text, /bob@other\.example/);
+	assert.match(text, /All others/);
+	await page.click('a:has-text("team")');
+	await page.fill('[name=members]', 'no address');
+	await page.click('button:has-text("Save")');
+	assert.match(await page.textContent('#p-members'), /no address/);
+});
+
+test('routes, transports, networks', async (t) => {
+	const page = await t.page(), name = `t${process.pid}`;
+	await login(page, t.mox.base);
+	await page.goto(`${t.mox.base}transports/new`);
+	await page.fill('[name=name]', name);
+	await page.fill('[name=relay_hosts]', 'relay.example:587');
+	await page.fill('[name=relay_username]', 'me');
+	await page.fill('[name=relay_password]', 'hidden-secret-1');
+	await page.click('button:has-text("Create transport")');
+	await page.click(`a:has-text("${name}")`);
+	assert.ok(!(await page.content()).includes('hidden-secret-1'));
+	await page.click('button:has-text("Save")');
+	await page.waitForSelector('.done:has-text("Saved")');
+	for (const to of ['one.example', 'two.example']) {
+		await page.goto(`${t.mox.base}routes/new`);
+		await page.fill('[name=to_domain]', to);
+		await page.selectOption('[name=transport]', name);
+		await page.click('button:has-text("Create route")');
+	}
+	await page.locator('tr', { hasText: 'two.example' }).locator('button[value=up]').click();
+	await page.waitForSelector('.done');
+	const text = await page.textContent('table');
+	assert.ok(text.indexOf('two.example') < text.indexOf('one.example'));
+	await page.goto(`${t.mox.base}networks/new`);
+	await page.fill('[name=cidr]', '10.1.2.3/8');
+	await page.click('button:has-text("Add network")');
+	assert.match(await page.textContent('#p-cidr'), /10\.0\.0\.0\/8/);
+});
+
+withAndWithout('markup in senders, replies, hosts and searches is only text', async (t, look) => {
+	const page = await t.page(look), name = domainName();
+	const peer = await t.peer({ MAIL: `451 4.7.1 ${XSS}` });
+	const sender = '"<img/src=x/onerror=alert(3)>"@evil.example';
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, name, peer.port);
+	await sendMail(t.mox, sender, `ann@${name}`, [`Subject: ${XSS}`, `From: ${XSS} <a@evil.example>`, `Message-ID: <${XSS}@x>`, '', XSS]);
+	await tried(page, t.mox.base, `ann@${name}`);
+	assert.match(await page.textContent('tbody'), /<script>alert\(2\)<\/script>/);
+	await page.click(`tbody a:has-text("ann@${name}")`);
+	assert.match(await page.textContent('.attempts'), /<script>alert\(2\)<\/script>/);
+	for (const where of ['queue', `queue?q=${encodeURIComponent(XSS)}&dest=${encodeURIComponent(XSS)}&state=${encodeURIComponent(XSS)}`,
+		`queue?done=${encodeURIComponent(XSS)}&n=${encodeURIComponent(XSS)}`, `${encodeURIComponent(XSS)}`, `login?next=${encodeURIComponent(XSS)}`]) {
+		await page.goto(t.mox.base + where);
+		assert.equal(await page.locator('img, script:not([src]), [onerror]').count(), 0, where);
+	}
+});
+
+test('HTTPS: the cookie is bound to the host, the pages work through it', async (t) => {
+	const page = await t.page();
+	await login(page, t.mox.secure);
+	const cookie = (await page.context().cookies()).find((c) => c.name === '__Host-mox');
+	assert.ok(cookie && cookie.secure && cookie.httpOnly && cookie.sameSite === 'Strict' && cookie.path === '/');
+	for (const room of ['queue', 'domains', 'accounts', 'routes', 'networks', 'password', ''])
+		{ const answer = await page.goto(t.mox.secure + room); assert.equal(answer.status(), 200); }
+});
+
+test('a planted session cookie is worth nothing, and logging in makes a new one', async (t) => {
+	const page = await t.page(), value = 'a'.repeat(64);
+	await page.context().addCookies([{ name: 'mox-session', value, domain: t.mox.ip, path: '/admin/' }]);
+	await page.goto(`${t.mox.base}queue`);
+	assert.match(page.url(), /login/);
+	await login(page, t.mox.base);
+	const cookie = (await page.context().cookies()).find((c) => c.name === 'mox-session');
+	assert.notEqual(cookie.value, value);
+});
+
+for (const look of [{ width: 1300 }, { width: 1300, dark: true }, { width: 390 }, { width: 390, dark: true }])
+	test(`every room at ${look.width} pixels${look.dark ? ', dark' : ''}: fits, under 100 KiB, readable`, async (t) => {
+		const page = await t.page(look);
+		await login(page, t.mox.base);
+		for (const room of ['', 'queue', 'domains', 'domains/new', 'accounts', 'accounts/new', 'routes', 'routes/new', 'transports/new', 'networks', 'networks/new', 'password', 'nothing-here']) {
+			await page.goto(t.mox.base + room);
+			assert.ok(!(await overflow(page)), `${room} sticks out`);
+			const bytes = await page.evaluate(() => [...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')].reduce((n, e) => n + e.decodedBodySize, 0));
+			assert.ok(bytes < 100 * 1024, `${room}: ${bytes} octets`);
+			assert.equal(await page.locator('h1').count(), 1, room);
+			assert.deepEqual(await page.evaluate(unreadable), [], room || 'overview');
+			assert.deepEqual(await page.evaluate(unnamed), [], room || 'overview');
+		}
+	});
+
+/** In the page: texts with less contrast than WCAG AA asks for. */
+function unreadable() {
+	const rgb = (c) => (c.match(/[\d.]+/g) ?? []).map(Number);
+	const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+	const behind = (el) => {
+		for (; el; el = el.parentElement) {
+			const c = rgb(getComputedStyle(el).backgroundColor);
+			if (c.length === 3 || c[3] === 1) return c;
+		}
+		return [255, 255, 255];
+	};
+	const bad = [];
+	for (const el of document.querySelectorAll('body *')) {
+		const text = [...el.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join('');
+		if (!text || !el.checkVisibility() || el.closest('.vh, .skip, [aria-hidden=true]')) continue;
+		const style = getComputedStyle(el), [a, b] = [light(rgb(style.color)), light(behind(el))].sort((x, y) => y - x);
+		const ratio = (a + 0.05) / (b + 0.05), large = parseFloat(style.fontSize) >= 24;
+		if (ratio < (large ? 3 : 4.5)) bad.push(`${text.slice(0, 30)}: ${ratio.toFixed(2)}`);
+	}
+	return bad;
+}
+
+/** In the page: controls without a name for people who do not see them. */
+function unnamed() {
+	return [...document.querySelectorAll('input:not([type=hidden], [hidden]), select, textarea, button, a')]
+		.filter((el) => !el.labels?.length && !el.ariaLabel && !el.textContent.trim())
+		.map((el) => el.outerHTML.slice(0, 80));
+}
+
+const mox = await startMox();
+const browser = await startBrowser();
+let passed = 0, failed = 0;
+for (const { name, run } of tests.filter((t) => t.name.includes(process.argv[2] ?? ''))) {
+	const pages = [], peers = [];
+	try {
+		await run({
+			mox,
+			async page(look) { pages.push(await newPage(browser, look)); return pages.at(-1); },
+			async peer(replies) { peers.push(await smtpPeer(replies)); return peers.at(-1); },
+		});
+		assert.deepEqual(pages.flatMap((p) => p.wrong), [], 'errors in the page');
+		passed++;
+	} catch (e) {
+		failed++;
+		console.log(`FAILED: ${name}\n  ${String(e.stack ?? e).split('\n').slice(0, 12).join('\n  ')}`);
+		for (const p of pages) console.log(`  at ${p.url()}`);
+	}
+	for (const p of pages) await p.context().close();
+	for (const p of peers) p.close();
+}
+await browser.close();
+const code = await mox.stop();
+if (code !== 0) {
+	failed++;
+	console.log(`FAILED: mox ended with status ${code}:\n${mox.log().slice(-3000)}`);
+}
+console.log(`browser: ${passed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
