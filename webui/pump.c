@@ -70,7 +70,7 @@ void pump_run(struct conn *c, int fd)
 	struct side in = {.len = 0}, out = {.len = 0};
 	int outer = conn_fd(c);
 
-	if (fcntl(outer, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return;
 	while (inward(c, fd, &in) && outward(c, fd, &out)) {
 		struct pollfd p[2] = {{.fd = outer}, {.fd = fd, .events = POLLIN}};

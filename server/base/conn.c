@@ -28,6 +28,7 @@ struct conn {
 	struct deadline raw_deadline;             /* of the call a layer serves */
 	struct ip local, peer;
 	unsigned local_port, peer_port;
+	bool at_once; /* in conn_recv and conn_send: nothing waits */
 };
 
 static void addresses_read(struct conn *c)
@@ -153,13 +154,20 @@ ssize_t conn_recv(struct conn *c, void *out, size_t len)
 		conn_consume(c, n);
 		return (ssize_t)n;
 	}
-	return c->layer.read ? c->layer.read(c->layer.state, out, len) : recv(c->fd, out, len, 0);
+	c->at_once = true;
+	ssize_t n = c->layer.read ? c->layer.read(c->layer.state, out, len)
+				  : conn_raw_recv(c, out, len);
+	c->at_once = false;
+	return n;
 }
 
 ssize_t conn_send(struct conn *c, const void *data, size_t len)
 {
-	return c->layer.write ? c->layer.write(c->layer.state, data, len)
-			      : send(c->fd, data, len, MSG_NOSIGNAL);
+	c->at_once = true;
+	ssize_t n = c->layer.write ? c->layer.write(c->layer.state, data, len)
+				   : conn_raw_send(c, data, len);
+	c->at_once = false;
+	return n;
 }
 
 void conn_addresses(const struct conn *c, struct ip *local, unsigned *local_port, struct ip *peer,
@@ -215,6 +223,8 @@ static int timeout_set(struct conn *c, int option, int64_t *told_ms, int64_t lef
 
 ssize_t conn_raw_recv(struct conn *c, void *out, size_t len)
 {
+	if (c->at_once)
+		return recv(c->fd, out, len, MSG_DONTWAIT);
 	for (int64_t left_ms; (left_ms = deadline_left_ms(c->raw_deadline)) > 0;) {
 		if (timeout_set(c, SO_RCVTIMEO, &c->recv_timeout_ms, left_ms) < 0)
 			return -1;
@@ -229,6 +239,8 @@ ssize_t conn_raw_recv(struct conn *c, void *out, size_t len)
 
 ssize_t conn_raw_send(struct conn *c, const void *data, size_t len)
 {
+	if (c->at_once)
+		return send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	for (int64_t left_ms; (left_ms = deadline_left_ms(c->raw_deadline)) > 0;) {
 		if (timeout_set(c, SO_SNDTIMEO, &c->send_timeout_ms, left_ms) < 0)
 			return -1;

@@ -37,8 +37,8 @@ int conn_fd(const struct conn *c);
 /* Gives the socket to the caller and frees c (*c becomes NULL). Only for a plain conn with
  * nothing buffered in either direction; otherwise -1 and c stays. */
 int conn_release_fd(struct conn **c) MUST_USE;
-/* One read or write as recv(2) and send(2) do them, through the layer and with errno kept:
- * for relaying a stream on a socket set to O_NONBLOCK. Buffered input comes first. */
+/* One read or write through the layer that does not wait: -1 with errno EAGAIN instead, for
+ * relaying a stream. Buffered input comes first. */
 ssize_t conn_recv(struct conn *c, void *out, size_t len);
 ssize_t conn_send(struct conn *c, const void *data, size_t len);
 void conn_addresses(const struct conn *c, struct ip *local, unsigned *local_port, struct ip *peer,
