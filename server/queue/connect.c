@@ -365,7 +365,6 @@ static int session_dial(struct connect_walk *w, const struct ip *ip,
 	const struct config_queue *c = &d->config->queue;
 	const struct hop_host *host = &w->hosts[w->host_at];
 	const struct store_relay *relay = w->hop->relay;
-	struct ip literal;
 	struct conn *conn;
 	struct err err;
 
@@ -378,7 +377,7 @@ static int session_dial(struct connect_walk *w, const struct ip *ip,
 		return -1;
 	}
 	struct smtp_client_options o = {.helo = d->config->hostname,
-		.server_name = ip_parse(str_from(host->name), &literal) ? NULL : host->name,
+		.server_name = host->name,
 		.protocol = relay != NULL ? relay->protocol : STORE_PROTOCOL_SMTP,
 		.policy = *policy,
 		.tls = d->q->opt.tls,

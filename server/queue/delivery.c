@@ -18,6 +18,8 @@ struct group { /* recipients of one message that take the same next hop */
 	size_t count;
 };
 
+enum { DOWN_FIRST_MS = 30 * 1000 };
+
 static size_t group_open(const struct group *g)
 {
 	size_t n = 0;
@@ -40,6 +42,18 @@ static void group_word(
 		s->ip = ip;
 		s->settled = word->permanent;
 	}
+}
+
+/* Nothing of the hop could be reached. It is not called down for longer than its mail would
+ * wait anyway. When we hung up ourselves, that says nothing about it. */
+static void group_hop_failed(struct group *g, const char *text)
+{
+	struct delivery *d = g->d;
+	int64_t first_ms = d->config->queue.retry_first_s * 1000;
+
+	if (!hops_is_cut(d->q->hops))
+		hops_failed(d->q->hops, g->hop->key, clock_unix_ms(),
+			first_ms < DOWN_FIRST_MS ? first_ms : DOWN_FIRST_MS, text);
 }
 
 /* --- mailboxes here --- */
@@ -126,6 +140,7 @@ static enum sent transaction(struct group *g, struct hop_session *hs, struct sto
 		.body = body};
 	int rc = smtp_client_send(hs->client, &msg, replies, &failure);
 	*accepted = *too_many = 0;
+	bool lmtp = g->hop->relay != NULL && g->hop->relay->protocol == STORE_PROTOCOL_LMTP;
 	bool closing = rc == 0 ? replies[0].code == 421
 			       : failure.stage <= SMTP_STAGE_MAIL &&
 					 (failure.code == 0 || failure.code == 421);
@@ -139,7 +154,7 @@ static enum sent transaction(struct group *g, struct hop_session *hs, struct sto
 		if (silent)
 			g->slots[at[i]].settled = false;
 		*accepted += replies[i].accepted;
-		*too_many += replies[i].code == 452;
+		*too_many += replies[i].code == 452 && !lmtp;
 	}
 	return group_open(g) == 0 ? SENT_DONE : SENT_LATER;
 }
@@ -195,8 +210,8 @@ static void hosts_walk(struct group *g, struct store_body *body, const struct ip
 
 	if (connect_begin(w, d, g->hop, &refusal) < 0) {
 		group_word(g, &refusal, "", "");
-		if (!refusal.permanent && !hops_is_cut(d->q->hops))
-			hops_failed(d->q->hops, g->hop->key, clock_unix_ms(), refusal.text);
+		if (!refusal.permanent)
+			group_hop_failed(g, refusal.text);
 		return;
 	}
 	w->skip_ip = *skip;
@@ -213,8 +228,8 @@ static void hosts_walk(struct group *g, struct store_body *body, const struct ip
 	if (!trouble->any)
 		snprintf(trouble->word.text, sizeof(trouble->word.text), "no host could be tried");
 	group_word(g, &trouble->word, trouble->host, trouble->ip);
-	if (!w->connected && !trouble->word.permanent && !hops_is_cut(d->q->hops))
-		hops_failed(d->q->hops, g->hop->key, clock_unix_ms(), trouble->word.text);
+	if (!w->connected && !trouble->word.permanent)
+		group_hop_failed(g, trouble->word.text);
 }
 
 /* The hop is down: what may wait is put off without trying. What has its last attempt now,

@@ -13,9 +13,8 @@
 #include <unistd.h>
 
 enum {
-	DOWN_FIRST_MS = 30 * 1000,
 	DOWN_MAX_MS = 600 * 1000,
-	DOWN_FORGET_MS = 3600 * 1000, /* after its time: the next failure starts at 30 s again */
+	DOWN_FORGET_MS = 3600 * 1000, /* after its time: the next failure starts anew */
 	DOWN_BUCKETS = 1024,
 	DOWN_COUNT_MAX = 20000,
 	ADDRESS_SLOTS = 2048 /* direct-mapped: a collision only loses a hint */
@@ -339,7 +338,8 @@ static void down_sweep(struct hops *h, int64_t now_ms)
 	}
 }
 
-void hops_failed(struct hops *h, const char *key, int64_t now_ms, const char *text)
+void hops_failed(
+	struct hops *h, const char *key, int64_t now_ms, int64_t first_ms, const char *text)
 {
 	pthread_mutex_lock(&h->lock);
 	struct down **at = down_at(h, key), *d = *at;
@@ -357,11 +357,11 @@ void hops_failed(struct hops *h, const char *key, int64_t now_ms, const char *te
 		d->next = *at;
 		*at = d;
 		h->down_count++;
-		d->wait_ms = DOWN_FIRST_MS;
+		d->wait_ms = first_ms;
 		d->until_ms = now_ms + d->wait_ms;
 	} else if (now_ms >= d->until_ms) { /* those that fail beside each other count once */
 		bool stale = d->until_ms + DOWN_FORGET_MS < now_ms;
-		d->wait_ms = stale ? DOWN_FIRST_MS : d->wait_ms * 2;
+		d->wait_ms = stale ? first_ms : d->wait_ms * 2;
 		if (d->wait_ms > DOWN_MAX_MS)
 			d->wait_ms = DOWN_MAX_MS;
 		d->until_ms = now_ms + d->wait_ms;

@@ -54,8 +54,9 @@ enum hop_state {
 };
 enum { HOP_TEXT = 512 };
 enum hop_state hops_ask(struct hops *h, const char *key, int64_t now_ms, char text[HOP_TEXT]);
-/* No host of it could be reached: down for 30 s, doubling to 10 min with each probe. */
-void hops_failed(struct hops *h, const char *key, int64_t now_ms, const char *text);
+/* No host of it could be reached: down for first_ms, doubling to 10 min with each probe. */
+void hops_failed(
+	struct hops *h, const char *key, int64_t now_ms, int64_t first_ms, const char *text);
 /* It was reached: up. */
 void hops_reached(struct hops *h, const char *key);
 /* After HOP_PROBE, whatever came of it: another caller may try. */

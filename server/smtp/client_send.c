@@ -221,6 +221,7 @@ struct envelope {
 	struct smtp_rcpt_reply *replies;
 	struct smtp_failure *failure;
 	size_t accepted;
+	bool confused;
 	struct smtp_reply data; /* reply to DATA; code 0: not asked */
 };
 
@@ -256,6 +257,10 @@ static int rcpts_read(struct envelope *e, size_t from, size_t to, struct err *er
 			continue;
 		if (smtp_client_reply(e->c, &r, 1, err) < 0)
 			return -1;
+		if (r.code / 100 == 3) { /* out of step: no answer to RCPT */
+			e->confused = true;
+			continue;
+		}
 		word_reply(&e->replies[i], &r);
 		if (e->replies[i].accepted)
 			e->accepted++;
@@ -487,6 +492,10 @@ int smtp_client_send(struct smtp_client *c, const struct smtp_send *msg,
 		c->dirty = true;
 		rc = c->ext & SMTP_EXT_PIPELINING ? envelope_pipelined(&e, &line)
 						  : envelope_stepwise(&e, &line);
+		if (rc >= 0 && e.confused) {
+			err_set(&err, ERR_TEMP, "the server answered RCPT with 3yz");
+			rc = smtp_fail_io(c, failure, SMTP_STAGE_RCPT, &err);
+		}
 		if (rc < 0)
 			unaccept(&e);
 	}
