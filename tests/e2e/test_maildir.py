@@ -48,7 +48,7 @@ def test_content(t):
 
 @root
 def test_addresses(t):
-    mox = t.mox()
+    mox = t.mox(config={"Postmaster": {"Account": "rest", "Mailbox": "Postmaster"}})
     for name in ("anna", "bert", "rest"):
         mox.admin.account(name)
     mox.admin.domain("in.example")

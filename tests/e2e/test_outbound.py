@@ -33,7 +33,7 @@ def test_full_circle(t):
     mid = unique() + "@far"
     sender.sendmail("anna@in.example", ["b@far.example"], message(mid=mid))
     got = backend.maildir.wait_mid(mid, 15).decode()
-    hops = parse(got.encode()).get_all("Received")
+    hops = [" ".join(h.split()) for h in parse(got.encode()).get_all("Received")]
     assert len(hops) == 4, got
     assert " by mx.far.example" in hops[1] and "from mx.mox.example" in hops[1], hops[1]
     assert "ESMTPS" in hops[1] and " by mx.mox.example" in hops[2], hops
@@ -127,19 +127,19 @@ def test_routes(t):
     mx, smart, spare = t.ip(), t.ip(), t.ip()
     mox = world(t, {"far.example": ["@ IN MX 10 mx", "mx IN A " + mx],
                     "dead.example": ["@ IN MX 10 mx", "mx IN A " + t.ip()],
-                    "sub.far.example": ["@ IN MX 10 mx.far.example."]})
+                    "deep.example": ["a.b IN MX 10 mx.far.example."]})
     direct, smarthost, fallback = t.peer(ip=mx), t.peer(ip=smart), t.peer(ip=spare)
     mox.admin.domain("news.example")
     mox.admin.address("anna@news.example", "anna")
     mox.admin.transport("smart", smart + ":25", tls="none")
     mox.admin.transport("spare", spare + ":25", tls="none")
     mox.admin.route("smart", from_="news.example")
-    mox.admin.route("smart", to=".far.example")
+    mox.admin.route("smart", to=".deep.example")
     mox.admin.route("spare", to="dead.example", min_attempts=1)
     for name, sender, rcpt, peer in (
             ("direct", "anna@in.example", "x@far.example", direct),
             ("by sender", "anna@news.example", "x@far.example", smarthost),
-            ("subdomain", "anna@in.example", "x@sub.far.example", smarthost),
+            ("subdomain", "anna@in.example", "x@a.b.deep.example", smarthost),
             ("after an attempt", "anna@in.example", "x@dead.example", fallback)):
         with t.case(name):
             mid = unique() + "@route"

@@ -244,7 +244,7 @@ def test_swaks(t):
     mox = gateway(t)
     mid = unique() + "@swaks"
     args = ["--from", "a@b.example", "--to", "anna@in.example",
-            "--header", "Message-ID: <%s>" % mid]
+            "--header", "Message-Id: <%s>" % mid]
     with t.case("pipelined"):
         swaks(mox.ip, "--pipeline", *args)
         mox.maildir("anna").wait_mid(mid)

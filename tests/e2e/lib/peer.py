@@ -13,7 +13,7 @@ import time
 
 CLOSE = object()   # end the connection without a word
 GARBAGE = object() # at stage tls: bytes that are no TLS
-IGNORE = object()  # no answer at all
+IGNORE = object()  # no answer at all, from here on
 
 
 class Delay:
@@ -88,7 +88,11 @@ class _Session:
             value = default
         if value is CLOSE:
             raise _End
-        if value is IGNORE or value is GARBAGE:
+        if value is IGNORE:
+            while self.sock.recv(65536):
+                pass
+            raise _End
+        if value is GARBAGE:
             return value
         if isinstance(value, Raw):
             self.sock.sendall(value.octets)

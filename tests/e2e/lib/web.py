@@ -75,7 +75,8 @@ class Browser:
         page = self.last
         for form in page.forms:
             names = {n for n, _ in form["fields"]}
-            if form["method"].lower() == "post" and set(having) <= names:
+            if (form["method"].lower() == "post" and set(having) <= names
+                    and not form["action"].endswith("logout")):
                 break
         else:
             raise AssertionError("no form with %s on %s" % (having, page.url))
