@@ -22,9 +22,8 @@ def message(sender="a@sender.example", to="b@mox.example", subject="hello", body
              "Date: Mon, 23 Nov 2026 12:00:00 +0000", "Message-ID: <%s>" % mid]
     lines += list(headers)
     text = ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
-    while len(text) < size:
-        text += b"x" * 76 + b"\r\n"
-    return text
+    line = b"x" * 76 + b"\r\n"
+    return text + line * ((max(0, size - len(text)) + len(line) - 1) // len(line))
 
 
 def parse(raw):
