@@ -90,6 +90,9 @@ static int hosted_resolve(struct store *s, const struct config *c,
 	if (found == 1) {
 		switch (out->entry.kind) {
 		case STORE_ADDRESS_MAILBOX:
+			/* One spelling, so that Anna@ and anna@ are one recipient. */
+			if (!out->domain.case_sensitive)
+				out->address = lowered(a, out->address);
 			return mailbox_of(s, out->entry.account, a, out, err);
 		case STORE_ADDRESS_ALIAS:
 			out->verdict = RCPT_ALIAS;
