@@ -50,7 +50,8 @@ static void attempts_fill(struct page *p, const struct store_queue_message *m)
 		}
 		tval_set_text(p->arena, row, "outcome", outcome_label(a->outcome));
 		tval_set_text(p->arena, row, "kind", outcome_kind(a->outcome));
-		tval_set_printf(p->arena, row, "code", a->code > 0 ? "%d" : "", a->code);
+		if (a->code > 0)
+			tval_set_printf(p->arena, row, "code", "%d", a->code);
 		tval_set_str(p->arena, row, "ecode", a->ecode);
 		tval_set_str(p->arena, row, "text", a->text);
 		tval_set_str(p->arena, row, "mx", a->mx);

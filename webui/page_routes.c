@@ -42,8 +42,8 @@ void page_routes(struct page *p)
 		tval_set_printf(p->arena, row, "number", "%zu", i + 1);
 		tval_set_str(p->arena, row, "from", rows[i].from_domain);
 		tval_set_str(p->arena, row, "to", rows[i].to_domain);
-		tval_set_printf(p->arena, row, "attempts", rows[i].min_attempts > 0 ? "%u" : "",
-			rows[i].min_attempts);
+		if (rows[i].min_attempts > 0)
+			tval_set_printf(p->arena, row, "attempts", "%u", rows[i].min_attempts);
 		tval_set_str(p->arena, row, "transport", rows[i].transport);
 		tval_set_flag(p->arena, row, "first", i == 0);
 		tval_set_flag(p->arena, row, "last", i + 1 == count);
