@@ -73,7 +73,9 @@ static void mailbox_deliver(struct group *g)
 			.account = g->hop->account,
 			.mail_from = g->claim->mail_from,
 			.rcpt = rcpt->original.len > 0 ? rcpt->original : rcpt->address,
-			.body = body};
+			.body = body,
+			.received_ms = g->claim->received_ms,
+			.rcpt_id = rcpt->id};
 		if (rc == 0 && maildir_deliver(&mail, &err) == 0) {
 			slot_own_word(s, "2.1.5", "Delivered to the mailbox");
 			s->word.accepted = s->settled = true;

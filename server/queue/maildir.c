@@ -1,12 +1,10 @@
 #include "queue/maildir.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,19 +49,17 @@ static int folders_make(const char *data_dir, const char *home, struct err *err)
 	return folder_sync(path, err) < 0 || folder_sync(data_dir, err) < 0 ? -1 : 0;
 }
 
-/* Unique on this host: time, process, and a count in the process. */
-static void name_make(char out[NAME_ROOM], const char *hostname)
+/* "time.unique.host": unique because queue ids are never used again. */
+static void name_make(char out[NAME_ROOM], const struct maildir_mail *mail)
 {
-	static _Atomic uint64_t count;
-	int64_t now_ms = clock_unix_ms(), mono_us = clock_mono_us();
 	char host[200];
 	size_t n = 0;
 
-	for (const char *p = hostname; *p && n + 1 < sizeof(host); p++)
+	for (const char *p = mail->hostname; *p && n + 1 < sizeof(host); p++)
 		host[n++] = *p == '/' || *p == ':' ? '_' : *p;
 	host[n] = '\0';
-	snprintf(out, NAME_ROOM, "%" PRId64 ".M%06" PRId64 "P%ldQ%" PRIu64 ".%s", now_ms / 1000,
-		mono_us % 1000000, (long)getpid(), atomic_fetch_add(&count, 1) + 1, host);
+	snprintf(out, NAME_ROOM, "%" PRId64 ".M%03" PRId64 "R%" PRId64 ".%s",
+		mail->received_ms / 1000, mail->received_ms % 1000, mail->rcpt_id, host);
 }
 
 static int chunk_write(int fd, struct buf *b, const char *path, struct err *err)
@@ -146,7 +142,8 @@ static int content_write(int fd, const char *path, const struct maildir_mail *ma
 static int tmp_open(
 	const struct maildir_mail *mail, const char *home, const char *path, struct err *err)
 {
-	int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	/* One that a crash left is written over. */
+	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
 	int fd = open(path, flags, 0600);
 
 	if (fd < 0 && errno == ENOENT) {
@@ -168,7 +165,7 @@ int maildir_deliver(const struct maildir_mail *mail, struct err *err)
 			STR_FMT(mail->account)) >= sizeof(home))
 		return err_set(err, ERR_TEMP, "no folder can be named after account \"%.*s\"",
 			STR_FMT(mail->account));
-	name_make(name, mail->hostname);
+	name_make(name, mail);
 	snprintf(tmp, sizeof(tmp), "%s/tmp/%s", home, name);
 	int fd = tmp_open(mail, home, tmp, err);
 	if (fd < 0)
@@ -176,16 +173,11 @@ int maildir_deliver(const struct maildir_mail *mail, struct err *err)
 	int rc = content_write(fd, tmp, mail, err);
 	close(fd);
 	snprintf(to, sizeof(to), "%s/new/%s", home, name);
-	if (rc == 0 && rename(tmp, to) < 0)
-		rc = disk_error(err, "rename to", to);
-	if (rc < 0) {
-		unlink(tmp);
+	if (rc == 0 && link(tmp, to) < 0 && errno != EEXIST)
+		rc = disk_error(err, "link to", to);
+	unlink(tmp);
+	if (rc < 0)
 		return -1;
-	}
 	snprintf(tmp, sizeof(tmp), "%s/new", home);
-	if (folder_sync(tmp, err) < 0) {
-		unlink(to);
-		return -1;
-	}
-	return 0;
+	return folder_sync(tmp, err);
 }

@@ -12,10 +12,13 @@ struct maildir_mail {
 	struct str mail_from; /* for Return-Path */
 	struct str rcpt;      /* for Delivered-To */
 	struct store_body *body;
+	int64_t received_ms, rcpt_id; /* name the file, see maildir_deliver */
 };
 
-/* Writes to tmp/, fsyncs, moves into new/ and fsyncs that: when it returns 0 the mail is on
- * disk under its final name. Folders are made as needed, mode 0700, files 0600. On failure
+/* Writes to tmp/, fsyncs, links into new/ and fsyncs that: when it returns 0 the mail is on
+ * disk under its final name. The name is the same for each delivery of a queued recipient: if
+ * a crash came between delivery and its record, the second one finds the mail there and is
+ * done. Folders are made as needed, mode 0700, files 0600. On failure
  * nothing is left behind. ERR_FULL: no space; ERR_TEMP: other trouble with the disk. */
 int maildir_deliver(const struct maildir_mail *mail, struct err *err) MUST_USE;
 

@@ -64,6 +64,7 @@ void queue_stop(struct queue **qp, struct deadline d)
 	workers_wait(q, &d);
 	hops_cut(q->hops);
 	workers_wait(q, NULL);
+	queue_ended(q);
 	hops_close(&q->hops);
 	for (size_t i = 0; i < BUSY_BUCKETS; i++) {
 		while (q->busy[i] != NULL) {

@@ -69,6 +69,8 @@ struct queue {
 
 /* --- scheduler.c --- */
 void *queue_scheduler_run(void *arg);
+/* Notes that all deliveries ended in order. */
+void queue_ended(struct queue *q);
 
 /* --- delivery.c --- */
 /* Delivers the messages of d and records what became of them. */

@@ -12,7 +12,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { WAIT_MS = 3600 * 1000, WORKER_IDLE_MS = 10 * 1000, TROUBLE_PAUSE_MS = 1000 };
+enum {
+	WAIT_MS = 3600 * 1000,
+	WORKER_IDLE_MS = 10 * 1000,
+	TROUBLE_PAUSE_MS = 1000,
+	CRASH_PAUSE_MS = 1000
+};
+
+static const char setting_running[] = "queue_running";
 
 /* --- destinations under way; q->lock is held --- */
 
@@ -211,11 +218,46 @@ static void dest_schedule(struct queue *q, const char *dest, const struct config
 	batch_release(batch);
 }
 
+/* What was in flight when a process died comes first, and may have been delivered already. If
+ * the process dies again and again within moments, each round would deliver it once more: so
+ * after a crash there is a pause before the first delivery. */
+static void crash_pause(struct queue *q)
+{
+	struct arena *a = arena_open();
+	struct str value = {"", 0};
+	struct err err;
+
+	if (store_setting_get(q->opt.store, setting_running, a, &value, &err) == 1 &&
+		str_eq(value, STR("1"))) {
+		struct deadline end = deadline_in_ms(CRASH_PAUSE_MS);
+		struct timespec ts = {end.mono_ms / 1000, end.mono_ms % 1000 * 1000000};
+		log_event(LOG_LEVEL_WARN, "queue.crashed", "text",
+			"the last process did not end orderly: deliveries start in a moment", NULL);
+		pthread_mutex_lock(&q->lock);
+		while (!atomic_load(&q->stopping) &&
+			pthread_cond_timedwait(&q->done, &q->lock, &ts) == 0)
+			;
+		pthread_mutex_unlock(&q->lock);
+	}
+	arena_close(&a);
+	if (store_setting_put(q->opt.store, setting_running, STR("1"), &err) < 0)
+		log_event(LOG_LEVEL_WARN, "queue.setting", "reason", err.text, NULL);
+}
+
+void queue_ended(struct queue *q)
+{
+	struct err err;
+
+	if (store_setting_put(q->opt.store, setting_running, STR("0"), &err) < 0)
+		log_event(LOG_LEVEL_WARN, "queue.setting", "reason", err.text, NULL);
+}
+
 void *queue_scheduler_run(void *arg)
 {
 	struct queue *q = arg;
 	char dest[STORE_DEST_MAX];
 
+	crash_pause(q);
 	while (!atomic_load(&q->stopping)) {
 		const struct config *config = config_snapshot(q->opt.config);
 		struct config_queue c = config->queue;

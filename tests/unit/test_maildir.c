@@ -97,7 +97,9 @@ static void content_arrives(void **state)
 			.account = str_from(cases[i].account),
 			.mail_from = STR("s@x.example"),
 			.rcpt = STR("r@\nx.example"),
-			.body = body};
+			.body = body,
+			.received_ms = 1795510156007,
+			.rcpt_id = 4711};
 		char name[256], text[1000], want[1000], path[400];
 		struct stat st;
 		struct err err = {.kind = ERR_NONE};
@@ -117,7 +119,11 @@ static void content_arrives(void **state)
 		snprintf(path, sizeof(path), "%s/mail/%s/cur", dir, cases[i].account);
 		assert_int_equal(stat(path, &st), 0);
 		assert_int_equal(st.st_mode & 0777, 0700);
-		/* A second one gets another name. */
+		assert_string_equal(name, "1795510156.M007R4711.mx_odd_name");
+		/* The same recipient again, after a crash: it is there. Another one is not. */
+		assert_int_equal(maildir_deliver(&m, &err), 0);
+		assert_int_equal(folder_read(cases[i].account, "new", NULL, NULL, 0), 1);
+		m.rcpt_id = 4712;
 		assert_int_equal(maildir_deliver(&m, &err), 0);
 		assert_int_equal(folder_read(cases[i].account, "new", NULL, NULL, 0), 2);
 		store_body_close(&body);
