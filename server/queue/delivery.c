@@ -238,6 +238,7 @@ static void hosts_walk(struct group *g, struct store_body *body, const struct ip
  * or a notice to send, gets the known reason as the result. */
 static void group_suspend(struct group *g, const char *why)
 {
+	bool only = route_is_only(g->d, g->hop);
 	struct delivery *d = g->d;
 	char text[HOP_TEXT + 32];
 
@@ -246,11 +247,10 @@ static void group_suspend(struct group *g, const char *why)
 		struct slot *s = &g->slots[g->at[i]];
 		slot_own_word(s, "4.4.1", text);
 		s->suspended = results_may_suspend(&d->config->queue, &g->claim->rcpts[g->at[i]]);
+		s->with_rest = s->suspended && only;
 	}
-	if (!d->suspend && route_is_only(d, g->hop)) {
-		d->suspend = true;
-		smtp_text_copy(d->suspend_text, sizeof(d->suspend_text), str_from(text));
-	}
+	if (only)
+		suspend_request(d->q, d->dest, g->hop->key, text);
 }
 
 static void smtp_deliver(struct group *g)
@@ -335,44 +335,18 @@ static void message_deliver(struct delivery *d, const struct store_claim *claim)
 		}
 		group_deliver(&g);
 	}
-	if (hops_is_cut(d->q->hops)) {
-		/* We hung up ourselves: that is no attempt, unless somebody has a word. */
-		bool settled = false;
-		for (size_t i = 0; i < n; i++)
-			settled |= slots[i].settled;
-		if (!settled) {
-			store_claim_release(d->q->opt.store, claim, 1);
-			return;
-		}
+	/* When we hung up ourselves that is no attempt, unless somebody has a word. What is put
+	 * off with the rest of its destination goes back to it. */
+	bool settled = false, with_rest = true;
+	for (size_t i = 0; i < n; i++) {
+		settled |= slots[i].settled;
+		with_rest &= slots[i].with_rest;
+	}
+	if (with_rest || (hops_is_cut(d->q->hops) && !settled)) {
+		store_claim_release(d->q->opt.store, claim, 1);
+		return;
 	}
 	results_record(d, claim, slots, started_ms);
-}
-
-/* Puts off all else that is due for the destination, in writes small enough that nobody
- * waits long behind them. */
-static void rest_suspend(struct delivery *d)
-{
-	const struct config_queue *c = &d->config->queue;
-	size_t changed = SUSPEND_CHUNK;
-	struct err err;
-
-	while (changed > 0 && !atomic_load(&d->q->stopping)) {
-		int64_t start_us = clock_mono_us();
-		if (store_due_suspend(d->q->opt.store, d->dest, str_from(d->suspend_text),
-			    c->max_attempts, c->delay_dsn_attempt, c->retry_first_s, SUSPEND_CHUNK,
-			    &changed, &err) < 0) {
-			log_event(LOG_LEVEL_WARN, "queue.suspend", "dest", d->dest, "reason",
-				err.text, NULL);
-			return;
-		}
-		atomic_fetch_add(&d->q->deferred, (int64_t)changed);
-		if (changed > 0)
-			log_event(LOG_LEVEL_DEBUG, "queue.suspended", "dest", d->dest, NULL);
-		if (changed == SUSPEND_CHUNK) {
-			int64_t took_us = clock_mono_us() - start_us;
-			usleep((useconds_t)(took_us > 200000 ? 1000000 : took_us * 5 + 1000));
-		}
-	}
 }
 
 void queue_delivery_run(struct delivery *d)
@@ -388,8 +362,6 @@ void queue_delivery_run(struct delivery *d)
 		arena_reset(d->arena);
 	}
 	session_keep(d);
-	if (d->suspend)
-		rest_suspend(d);
 	arena_close(&d->arena);
 	config_release(d->config);
 }

@@ -324,6 +324,15 @@ enum hop_state hops_ask(struct hops *h, const char *key, int64_t now_ms, char te
 	return state;
 }
 
+bool hops_is_down(struct hops *h, const char *key, int64_t now_ms)
+{
+	pthread_mutex_lock(&h->lock);
+	const struct down *d = h->down_count > 0 ? *down_at(h, key) : NULL;
+	bool down = d != NULL && (now_ms < d->until_ms || d->probing);
+	pthread_mutex_unlock(&h->lock);
+	return down;
+}
+
 /* Makes room: entries whose time is long over go. */
 static void down_sweep(struct hops *h, int64_t now_ms)
 {

@@ -57,6 +57,8 @@ enum hop_state hops_ask(struct hops *h, const char *key, int64_t now_ms, char te
 /* No host of it could be reached: down for first_ms, doubling to 10 min with each probe. */
 void hops_failed(
 	struct hops *h, const char *key, int64_t now_ms, int64_t first_ms, const char *text);
+/* As hops_ask, without claiming the probe. */
+bool hops_is_down(struct hops *h, const char *key, int64_t now_ms);
 /* It was reached: up. */
 void hops_reached(struct hops *h, const char *key);
 /* After HOP_PROBE, whatever came of it: another caller may try. */

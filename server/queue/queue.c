@@ -8,6 +8,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static void suspender_stop(struct queue *q)
+{
+	atomic_store(&q->stopping, true);
+	pthread_mutex_lock(&q->lock);
+	pthread_cond_broadcast(&q->suspend_work);
+	pthread_mutex_unlock(&q->lock);
+	pthread_join(q->suspender, NULL);
+}
+
 int queue_start(const struct queue_options *opt, struct queue **out, struct err *err)
 {
 	struct queue *q = mem_alloc(sizeof(*q));
@@ -17,12 +26,19 @@ int queue_start(const struct queue_options *opt, struct queue **out, struct err 
 	pthread_mutex_init(&q->lock, NULL);
 	cond_init(&q->work);
 	cond_init(&q->done);
+	cond_init(&q->suspend_work);
 	q->hops = hops_open();
 	if (q->hops == NULL) {
 		free(q);
 		return err_set(err, ERR_TEMP, "queue: no threads or descriptors left");
 	}
+	if (thread_spawn(&q->suspender, "queue-suspend", suspend_run, q, err) < 0) {
+		hops_close(&q->hops);
+		free(q);
+		return -1;
+	}
 	if (thread_spawn(&q->scheduler, "queue", queue_scheduler_run, q, err) < 0) {
+		suspender_stop(q);
 		hops_close(&q->hops);
 		free(q);
 		return -1;
@@ -64,6 +80,7 @@ void queue_stop(struct queue **qp, struct deadline d)
 	workers_wait(q, &d);
 	hops_cut(q->hops);
 	workers_wait(q, NULL);
+	suspender_stop(q);
 	queue_ended(q);
 	hops_close(&q->hops);
 	for (size_t i = 0; i < BUSY_BUCKETS; i++) {
@@ -75,6 +92,7 @@ void queue_stop(struct queue **qp, struct deadline d)
 	}
 	pthread_cond_destroy(&q->work);
 	pthread_cond_destroy(&q->done);
+	pthread_cond_destroy(&q->suspend_work);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
 	*qp = NULL;

@@ -14,7 +14,6 @@
 enum {
 	CLAIM_RCPTS = 50,    /* recipients taken at a time */
 	CLAIM_SHARE_MIN = 4, /* messages a delivery gets at least when a claim is shared out */
-	SUSPEND_CHUNK = 500, /* recipients put off in one write */
 	MX_MAX = 20,         /* hosts of a domain that are looked at */
 	ADDRESSES_MAX = 10,  /* dialled for one message */
 	SESSIONS_MAX = 2,    /* hosts that may answer "later" before we believe it */
@@ -39,14 +38,13 @@ struct delivery { /* some messages for one destination, for one thread */
 	const struct config *config;
 	struct arena *arena; /* reset for each message */
 	struct hop_session *session;
-	bool suspend; /* the destination's only next hop is down: put the rest off */
-	char suspend_text[HOP_TEXT];
 };
 
 struct dest_busy { /* a destination with deliveries under way */
 	struct dest_busy *next;
 	unsigned active;
-	bool parked; /* not on the store's due list: goes back when one ends */
+	bool parked;     /* not on the store's due list: goes back when one ends */
+	bool suspending; /* what is due is being put off: parked until that is done */
 	char name[];
 };
 
@@ -63,14 +61,26 @@ struct queue {
 	unsigned active;        /* in the list or running */
 	unsigned threads, idle; /* workers */
 	struct dest_busy *busy[BUSY_BUCKETS];
+	pthread_t suspender;
+	pthread_cond_t suspend_work;
+	struct suspend *suspend_first, *suspend_last;
 	atomic_bool stopping;
 	_Atomic int64_t delivered, deferred, failed, opened, reused;
 };
 
 /* --- scheduler.c --- */
 void *queue_scheduler_run(void *arg);
+/* The destination's entry, made when it is not there; q->lock is held. */
+struct dest_busy *busy_get(struct queue *q, const char *dest);
+/* What was due of the destination has been put off: it may be due again. */
+void suspend_end(struct queue *q, const char *dest);
 /* Notes that all deliveries ended in order. */
 void queue_ended(struct queue *q);
+
+/* --- suspend.c --- */
+/* Puts all off that is due for dest (it has a delivery under way) while hop key is down. */
+void suspend_request(struct queue *q, const char *dest, const char *key, const char *text);
+void *suspend_run(void *arg);
 
 /* --- delivery.c --- */
 /* Delivers the messages of d and records what became of them. */
@@ -140,6 +150,7 @@ struct slot { /* what became of one recipient */
 	const char *mx, *ip, *tls, *transport;
 	bool settled;   /* accepted, or refused for good */
 	bool suspended; /* not tried: its next hop is down */
+	bool with_rest; /* put off together with all else of its destination */
 	bool peer_dsn;  /* the next host took over the duty to report success */
 };
 /* Records the slots of a message with its DSNs, until it is on disk; logs and counts. */

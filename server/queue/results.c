@@ -29,7 +29,8 @@ static bool delay_due(const struct config_queue *c, const struct store_claim_rcp
 
 bool results_may_suspend(const struct config_queue *c, const struct store_claim_rcpt *rcpt)
 {
-	return rcpt->attempts + 1 < c->max_attempts && !delay_due(c, rcpt);
+	/* The same rule as store_due_suspend's. */
+	return rcpt->attempts + 1 < c->max_attempts && rcpt->attempts + 1 != c->delay_dsn_attempt;
 }
 
 /* When the last attempt of the schedule will be, seen from attempt n (0-based) just failed

@@ -134,6 +134,18 @@ void route_hop(struct delivery *d, const struct store_claim *claim,
 	target_hop(d, claim, rcpt, t, out);
 }
 
+/* "" is any, ".x.org" also x.org itself and all below (store/directory.h). */
+static bool pattern_matches(struct str pattern, struct str domain)
+{
+	if (pattern.len == 0 || str_eq_nocase(pattern, domain))
+		return true;
+	if (pattern.p[0] != '.')
+		return false;
+	return str_eq_nocase(str_skip(pattern, 1), domain) ||
+	       (domain.len > pattern.len &&
+		       str_eq_nocase(str_skip(domain, domain.len - pattern.len), pattern));
+}
+
 bool route_is_only(struct delivery *d, const struct next_hop *hop)
 {
 	struct store_route *rows;
@@ -142,5 +154,13 @@ bool route_is_only(struct delivery *d, const struct next_hop *hop)
 
 	if (hop->kind == HOP_HOSTS && strcmp(hop->transport, "relay") == 0)
 		return true;
-	return store_route_list(d->q->opt.store, d->arena, &rows, &count, &err) == 0 && count == 0;
+	if (store_route_list(d->q->opt.store, d->arena, &rows, &count, &err) < 0)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!pattern_matches(rows[i].to_domain, str_from(d->dest)))
+			continue;
+		/* One for all senders and attempts decides; another may part them. */
+		return rows[i].from_domain.len == 0 && rows[i].min_attempts == 0;
+	}
+	return true;
 }

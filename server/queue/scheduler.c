@@ -35,7 +35,7 @@ static struct dest_busy **busy_at(struct queue *q, const char *dest)
 	return at;
 }
 
-static struct dest_busy *busy_get(struct queue *q, const char *dest)
+struct dest_busy *busy_get(struct queue *q, const char *dest)
 {
 	struct dest_busy **at = busy_at(q, dest);
 
@@ -45,6 +45,37 @@ static struct dest_busy *busy_get(struct queue *q, const char *dest)
 		memcpy((*at)->name, dest, n);
 	}
 	return *at;
+}
+
+/* An entry after a change: freed when nothing is left of it. True when its destination has
+ * to go back to the due list. */
+static bool busy_settle(struct dest_busy **at)
+{
+	struct dest_busy *b = *at;
+	bool back = b->parked && !b->suspending;
+
+	if (back)
+		b->parked = false;
+	if (b->active == 0 && !b->suspending) {
+		*at = b->next;
+		free(b);
+	}
+	return back;
+}
+
+void suspend_end(struct queue *q, const char *dest)
+{
+	bool back = false;
+
+	pthread_mutex_lock(&q->lock);
+	struct dest_busy **at = busy_at(q, dest);
+	if (*at != NULL) {
+		(*at)->suspending = false;
+		back = busy_settle(at);
+	}
+	pthread_mutex_unlock(&q->lock);
+	if (back)
+		store_due_return(q->opt.store, dest, 0);
 }
 
 static void batch_release(struct batch *b)
@@ -64,12 +95,8 @@ static void delivery_end(struct queue *q, struct delivery *d)
 	struct dest_busy **at = busy_at(q, d->dest), *b = *at;
 	q->active--;
 	if (b != NULL) { /* it is there as long as active counts us */
-		back = b->parked;
-		b->parked = false;
-		if (--b->active == 0) {
-			*at = b->next;
-			free(b);
-		}
+		b->active--;
+		back = busy_settle(at);
 	}
 	pthread_cond_signal(&q->done);
 	pthread_mutex_unlock(&q->lock);
@@ -181,7 +208,7 @@ static void put_back(struct queue *q, const char *dest, unsigned max, int64_t no
 
 	pthread_mutex_lock(&q->lock);
 	struct dest_busy *b = *busy_at(q, dest);
-	if (b != NULL && b->active >= max && not_before_ms == 0)
+	if (b != NULL && (b->suspending || (b->active >= max && not_before_ms == 0)))
 		parked = b->parked = true;
 	pthread_mutex_unlock(&q->lock);
 	if (!parked)
@@ -200,11 +227,11 @@ static void dest_schedule(struct queue *q, const char *dest, const struct config
 	atomic_store(&batch->refs, 1);
 	pthread_mutex_lock(&q->lock);
 	const struct dest_busy *b = *busy_at(q, dest);
-	room = b == NULL ? max : b->active < max ? max - b->active : 0;
+	room = b == NULL ? max : b->active < max && !b->suspending ? max - b->active : 0;
 	if (room > c->max_concurrent - q->active)
 		room = c->max_concurrent - q->active;
 	pthread_mutex_unlock(&q->lock);
-	if (room == 0) { /* the limits were lowered by a reload */
+	if (room == 0) { /* being put off, or the limits were lowered by a reload */
 		put_back(q, dest, max, 0);
 	} else if (store_claim(q->opt.store, dest, CLAIM_RCPTS, batch->arena, &claims, &count,
 			   &err) < 0) {
