@@ -39,15 +39,23 @@ class Maildir:
     def __init__(self, path):
         self.path = path
 
-    def raw(self):
+    def files(self):
         out = []
         for sub in ("new", "cur"):
             folder = os.path.join(self.path, sub)
             if os.path.isdir(folder):
-                for name in sorted(os.listdir(folder)):
-                    with open(os.path.join(folder, name), "rb") as f:
-                        out.append(f.read())
+                out += [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
         return out
+
+    def raw(self):
+        out = []
+        for path in self.files():
+            with open(path, "rb") as f:
+                out.append(f.read())
+        return out
+
+    def ids_and_times(self):
+        return list(zip(self.ids(), (os.stat(path).st_mtime for path in self.files())))
 
     def ids(self):
         return [message_id(r) for r in self.raw()]

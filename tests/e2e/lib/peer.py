@@ -43,7 +43,8 @@ class Received:
     def __init__(self, session):
         self.sender = self.mail_params = None
         self.rcpts, self.rcpt_params, self.data = [], [], b""
-        self.session, self.time = session, 0.0
+        self.session = session
+        self.time = self.wall = 0.0  # monotonic, and as of the clock
 
 
 class _End(Exception):
@@ -181,7 +182,7 @@ class _Session:
         if raw.startswith(b"."):
             raw = raw[1:]
         done, self.message.data = self.message, raw.replace(b"\r\n..", b"\r\n.")
-        self.message.time = time.monotonic()
+        self.message.time, self.message.wall = time.monotonic(), time.time()
         if self.peer.lmtp:
             for rcpt in done.rcpts:
                 if self.act("end", "250 2.0.0 <%s> kept" % rcpt, rcpt) == "250":
@@ -202,7 +203,7 @@ class _Session:
         self.buf = self.buf[int(size):]
         if last.upper() != "LAST":
             return self.out("250 2.0.0 more")
-        self.message.time = time.monotonic()
+        self.message.time, self.message.wall = time.monotonic(), time.time()
         if self.act("end", "250 2.0.0 kept") == "250":
             self.peer.keep(self.message, self.message.rcpts)
         self.message = Received(self)
