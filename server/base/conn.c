@@ -305,7 +305,7 @@ int conn_read_line(struct conn *c, size_t max, struct deadline d, struct str *li
 	size_t seen = 0;
 
 	for (;;) {
-		char *start = c->in + c->in_at;
+		char *start = c->in_len > 0 ? c->in + c->in_at : NULL; /* none: no buffer yet */
 		size_t look = c->in_len < max ? c->in_len : max;
 		char *lf = look > seen ? memchr(start + seen, '\n', look - seen) : NULL;
 		if (lf != NULL) {
