@@ -15,12 +15,28 @@ static void clean(char *p)
 	}
 }
 
+/* Slow mode: an octet goes out, then a pause, until the client has had enough. */
+static int drip(struct session *s, struct str line, struct err *err)
+{
+	for (size_t i = 0; i < line.len && !session_stopping(s); i++) {
+		struct deadline d = deadline_in_ms(s->limits->write_timeout_ms);
+		if (conn_write(s->conn, (struct str){line.p + i, 1}, d, err) < 0 ||
+			conn_flush(s->conn, d, err) < 0)
+			return -1;
+		conn_pause(s->conn, s->limits->slow_write_byte_ms);
+	}
+	return 0;
+}
+
 static void put(struct session *s, const char *line)
 {
 	struct deadline d = deadline_in_ms(s->limits->write_timeout_ms);
+	struct str text = str_from(line);
 	struct err err;
 
-	if (!s->over && conn_write(s->conn, str_from(line), d, &err) < 0)
+	if (s->over)
+		return;
+	if ((s->slow ? drip(s, text, &err) : conn_write(s->conn, text, d, &err)) < 0)
 		s->over = true;
 }
 
@@ -71,26 +87,11 @@ void session_reply_more(struct session *s, int code, const char *text)
 	put(s, line);
 }
 
-/* Slow mode: what is buffered goes out an octet at a time. conn hands its output over in
- * one piece, so the pauses come before it: one for each octet, up to a bound that keeps
- * other servers' time-outs out of reach. */
-static void slow_down(struct session *s)
-{
-	enum { OCTETS_MAX = 60 };
-
-	conn_pause(s->conn, s->limits->slow_read_ms);
-	conn_pause(s->conn, s->limits->slow_write_byte_ms * OCTETS_MAX / 10);
-}
-
 void session_flush(struct session *s)
 {
 	struct err err;
 
-	if (s->over)
-		return;
-	if (s->slow)
-		slow_down(s);
-	if (conn_flush(s->conn, deadline_in_ms(s->limits->write_timeout_ms), &err) < 0)
+	if (!s->over && conn_flush(s->conn, deadline_in_ms(s->limits->write_timeout_ms), &err) < 0)
 		s->over = true;
 }
 
@@ -118,7 +119,7 @@ bool session_line(struct session *s, struct str *line)
 	struct err err;
 
 	if (s->slow)
-		session_flush(s);
+		conn_pause(s->conn, s->limits->slow_read_ms);
 	if (s->over)
 		return false;
 	int rc = line_read(s, line, &err);

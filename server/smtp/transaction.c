@@ -355,8 +355,6 @@ void transaction_data(struct session *s)
 	}
 	content_begin(s);
 	session_reply(s, 354, NULL, "Go ahead, end with <CR><LF>.<CR><LF>");
-	if (s->slow)
-		session_flush(s);
 	struct deadline total = deadline_min(deadline_in_ms(s->limits->data_timeout_ms), s->total);
 	if (smtp_data_read(&s->data, s->conn, s->limits->read_timeout_ms, total, &err) < 0) {
 		content_broken(s, &err);

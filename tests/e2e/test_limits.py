@@ -131,6 +131,16 @@ def test_limits(t):
             s.cmd("NOOP")
             assert time.monotonic() - start > 0.5, "not slowed"
         mox.stop()
+    with t.case("SlowWriteByte"):
+        mox = limited(t, SlowAfter=1, SlowRead="0s", SlowWriteByte="40ms")
+        with mox.talk() as s:
+            s.ehlo()
+            s.cmd("MAIL FROM:<a@b.example>", 250)
+            s.cmd("RCPT TO:<x@other.example>")
+            start = time.monotonic()
+            s.cmd("NOOP", 250)  # "250 2.0.0 OK" and CRLF: 14 octets
+            assert 0.45 < time.monotonic() - start < 3, "octets not sent one by one"
+        mox.stop()
     with t.case("UnknownRcptDelay"):
         mox = limited(t, UnknownRcptDelay="1s", SlowAfter=1, SlowRead="0s", SlowWriteByte="0s")
         with mox.talk() as s:
