@@ -22,8 +22,9 @@ struct peer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	const char *greeting, *mail; /* NULL: accept; "" hangs up */
-	bool close_after_greeting, lmtp;
-	const char *ext;
+	_Atomic bool close_after_greeting, lmtp;
+	const char *_Atomic ext;
+	_Atomic int live; /* sessions */
 	_Atomic int connections, sessions, messages, rcpts, quits;
 	_Atomic int delay_ms; /* before the reply to a message */
 };
@@ -131,9 +132,12 @@ static void *session_run(void *arg)
 {
 	struct peer_session *s = arg;
 
+	struct peer *p = s->p;
+
 	peer_dialogue(s);
 	close(s->fd);
 	free(s);
+	atomic_fetch_sub(&p->live, 1);
 	return NULL;
 }
 
@@ -148,8 +152,9 @@ static void *peer_run(void *arg)
 		s->p = p;
 		s->fd = fd;
 		atomic_fetch_add(&p->connections, 1);
-		if (pthread_create(&t, NULL, session_run, s) == 0)
-			pthread_detach(t);
+		atomic_fetch_add(&p->live, 1);
+		assert_int_equal(pthread_create(&t, NULL, session_run, s), 0);
+		pthread_detach(t);
 	}
 	return NULL;
 }
@@ -186,6 +191,15 @@ static void peer_deaf(struct peer *p)
 	pthread_join(p->thread, NULL);
 	close(p->fd);
 	p->fd = -1;
+}
+
+static void peer_free(struct peer *p)
+{
+	if (p->fd >= 0)
+		peer_deaf(p);
+	while (atomic_load(&p->live) > 0)
+		usleep(1000);
+	free(p);
 }
 
 static void peer_script(struct peer *p, const char *greeting, const char *mail)
@@ -265,15 +279,13 @@ static void box_free(struct box *b)
 	char cmd[128];
 
 	queue_stop(&b->q, deadline_in_ms(2000));
-	if (b->peer->fd >= 0)
-		peer_deaf(b->peer);
 	config_holder_free(&b->holder);
 	store_close(&b->store);
 	dns_close(&b->dns);
 	arena_close(&b->arena);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", b->dir);
 	assert_int_equal(system(cmd), 0);
-	free(b->peer);
+	peer_free(b->peer);
 	free(b);
 	clock_set_fake(0);
 }
@@ -580,9 +592,8 @@ static void relay_hosts_fail_over(void **state)
 	assert_int_equal(busy->connections, 1);
 	assert_int_equal(b->peer->messages, 1);
 	box_free(b);
-	peer_deaf(busy);
-	free(busy);
-	free(dead);
+	peer_free(busy);
+	peer_free(dead);
 }
 
 /* A kept session that has died in the meantime costs no attempt. */
@@ -677,8 +688,7 @@ static void a_down_hop_is_left_alone(void **state)
 	queue_stats_get(b->q, &stats);
 	assert_int_equal(stats.hops_down, 0);
 	box_free(b);
-	peer_deaf(dead);
-	free(dead);
+	peer_free(dead);
 }
 
 static const struct {
@@ -734,8 +744,7 @@ static void slow_hops_hold_up_nobody(void **state)
 	assert_int_equal(slow->messages, 8);
 	assert_true(slow->connections <= 2);
 	box_free(b);
-	peer_deaf(slow);
-	free(slow);
+	peer_free(slow);
 }
 
 /* Stopping cuts what hangs, and what was not delivered is still queued. */
