@@ -12,7 +12,11 @@ enum {
 	BUCKETS = 8192,
 	EXISTS_MS = 24 * 3600 * 1000,
 	UNKNOWN_MS = 10 * 60 * 1000,
-	PROBE_COMMAND_MS = 20 * 1000
+	PROBE_COMMAND_MS = 20 * 1000,
+	DIAL_MS = 10 * 1000,  /* one address: leaves time for the next host */
+	DOWN_MS = 15 * 1000,  /* a host that let us wait for nothing is not asked again so long */
+	DOWN_AFTER_MS = 1000, /* being refused at once holds nobody up */
+	DOWN_SLOTS = 256
 };
 
 struct entry {
@@ -23,13 +27,28 @@ struct entry {
 	char key[]; /* first relay host, space, address */
 };
 
+struct down {          /* a relay host that nobody could connect to */
+	uint64_t host; /* its hash: two hosts that meet here only ask once too often */
+	int64_t until_ms;
+};
+
 struct callout {
 	struct callout_options opt;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct entry *buckets[BUCKETS];
 	size_t count;
+	struct down down[DOWN_SLOTS];
 };
+
+static uint64_t hash(struct str s)
+{
+	uint64_t h = 1469598103934665603U;
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ (unsigned char)s.p[i]) * 1099511628211U;
+	return h ^ h >> 32;
+}
 
 struct callout *callout_new(const struct callout_options *opt)
 {
@@ -73,19 +92,37 @@ void callout_forget(struct callout *c)
 {
 	pthread_mutex_lock(&c->lock);
 	forget(c);
+	memset(c->down, 0, sizeof(c->down));
 	pthread_mutex_unlock(&c->lock);
 }
 
 static struct entry **slot(struct callout *c, const char *key)
 {
-	uint64_t h = 1469598103934665603U;
+	struct entry **at = &c->buckets[hash(str_from(key)) % BUCKETS];
 
-	for (const char *p = key; *p; p++)
-		h = (h ^ (unsigned char)*p) * 1099511628211U;
-	struct entry **at = &c->buckets[(h ^ h >> 32) % BUCKETS];
 	while (*at != NULL && strcmp((*at)->key, key) != 0)
 		at = &(*at)->next;
 	return at;
+}
+
+static bool host_is_down(struct callout *c, struct str hostport)
+{
+	uint64_t h = hash(hostport);
+	const struct down *d = &c->down[h % DOWN_SLOTS];
+
+	pthread_mutex_lock(&c->lock);
+	bool down = d->host == h && d->until_ms > clock_mono_ms();
+	pthread_mutex_unlock(&c->lock);
+	return down;
+}
+
+static void host_set_down(struct callout *c, struct str hostport)
+{
+	uint64_t h = hash(hostport);
+
+	pthread_mutex_lock(&c->lock);
+	c->down[h % DOWN_SLOTS] = (struct down){h, clock_mono_ms() + DOWN_MS};
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* --- the probe --- */
@@ -95,38 +132,76 @@ static void said(char text[256], const char *host, const char *what)
 	snprintf(text, 256, "%.80s: %.170s", host, what);
 }
 
-static enum callout_answer session_probe(struct callout *c, struct conn **conn,
-	const struct store_relay *relay, const char *host, struct str address, struct deadline d,
-	char text[256])
+struct target { /* one address of one relay host */
+	const struct store_relay *relay;
+	const char *host;
+	const struct ip *ip;
+	unsigned port;
+	struct str address;
+	struct deadline d;
+};
+
+/* Connects and asks. *connected: somebody took the connection; *plaintext: TLS failed, and
+ * the relay's setting allows another try without. */
+static enum callout_answer session_probe(struct callout *c, const struct target *t,
+	struct tls_policy policy, bool *connected, bool *plaintext, char text[256])
 {
 	const struct config *config = config_snapshot(c->opt.config);
 	struct smtp_client_options opt = {.helo = config->hostname,
-		.server_name = host,
-		.protocol = relay->protocol,
-		.policy = tlspolicy_choose(relay->tls),
+		.server_name = t->host,
+		.protocol = t->relay->protocol,
+		.policy = policy,
 		.tls = c->opt.tls,
-		.username = relay->username,
-		.password = relay->password,
+		.username = t->relay->username,
+		.password = t->relay->password,
 		.command_timeout_ms = PROBE_COMMAND_MS,
-		.session = d};
+		.session = t->d};
+	struct conn *conn = NULL;
 	struct smtp_client *client = NULL;
-	struct tls_outcome outcome;
+	struct tls_outcome outcome = {.try_plaintext = false};
 	struct smtp_failure failure;
 	struct smtp_rcpt_reply reply;
 	enum callout_answer answer = CALLOUT_LATER;
+	struct err err;
 
-	if (smtp_client_open(conn, &opt, &client, &outcome, &failure) < 0 ||
-		smtp_client_probe(client, STR(""), address, &reply, &failure) < 0)
-		said(text, host, failure.text);
-	else {
-		answer = reply.accepted    ? CALLOUT_EXISTS
-			 : reply.permanent ? CALLOUT_UNKNOWN
-					   : CALLOUT_LATER;
-		said(text, host, reply.text);
+	if (conn_dial(t->ip, t->port, NULL, deadline_min(t->d, deadline_in_ms(DIAL_MS)), &conn,
+		    &err) < 0) {
+		said(text, t->host, err.text);
+		goto out;
 	}
+	*connected = true;
+	if (smtp_client_open(&conn, &opt, &client, &outcome, &failure) < 0 ||
+		smtp_client_probe(client, STR(""), t->address, &reply, &failure) < 0) {
+		*plaintext = client == NULL && outcome.try_plaintext;
+		said(text, t->host, failure.text);
+		goto out;
+	}
+	answer = reply.accepted    ? CALLOUT_EXISTS
+		 : reply.permanent ? CALLOUT_UNKNOWN
+				   : CALLOUT_LATER;
+	said(text, t->host, reply.text);
+out:
 	if (client != NULL)
 		smtp_client_quit(&client);
 	config_release(config);
+	return answer;
+}
+
+static enum callout_answer addresses_probe(struct callout *c, struct target *t,
+	const struct dns_answer *addrs, bool *connected, char text[256])
+{
+	enum callout_answer answer = CALLOUT_LATER;
+
+	for (size_t i = 0; i < addrs->count && answer == CALLOUT_LATER; i++) {
+		struct tls_policy policy = tlspolicy_choose(t->relay->tls);
+		bool plaintext = false;
+		t->ip = &addrs->records[i].ip;
+		answer = session_probe(c, t, policy, connected, &plaintext, text);
+		if (!plaintext)
+			continue;
+		policy.mode = TLS_MODE_SKIP;
+		answer = session_probe(c, t, policy, connected, &plaintext, text);
+	}
 	return answer;
 }
 
@@ -134,37 +209,36 @@ static enum callout_answer host_probe(struct callout *c, const struct store_rela
 	struct str hostport, struct str address, struct deadline d, char text[256])
 {
 	struct arena *a = arena_open();
+	struct target t = {.relay = relay, .address = address, .d = d};
 	enum callout_answer answer = CALLOUT_LATER;
 	struct dns_answer addrs = {.count = 0};
+	bool connected = false;
+	int64_t start_ms = clock_mono_ms();
 	struct ip literal;
 	struct str name;
-	unsigned port;
 	struct err err;
 
-	if (hostport_parse(hostport, 25, &name, &port, &err) < 0) {
+	if (host_is_down(c, hostport)) {
+		said(text, "relay host", "it took no connection a moment ago");
+		goto out;
+	}
+	if (hostport_parse(hostport, 25, &name, &t.port, &err) < 0) {
 		said(text, "relay host", err.text);
 		goto out;
 	}
-	char *host = arena_strdup(a, name);
+	t.host = arena_strdup(a, name);
 	if (ip_parse(name, &literal)) {
 		addrs.records = arena_alloc(a, sizeof(*addrs.records));
 		addrs.records[0].ip = literal;
 		addrs.count = 1;
-	} else if (c->opt.dns == NULL || dns_addr(c->opt.dns, host, d, a, &addrs, &err) < 0 ||
+	} else if (c->opt.dns == NULL || dns_addr(c->opt.dns, t.host, d, a, &addrs, &err) < 0 ||
 		   addrs.count == 0) {
-		said(text, host, "its address cannot be found");
+		said(text, t.host, "its address cannot be found");
 		goto out;
 	}
-	for (size_t i = 0; i < addrs.count; i++) {
-		struct conn *conn = NULL;
-		if (conn_dial(&addrs.records[i].ip, port, NULL, d, &conn, &err) < 0) {
-			said(text, host, err.text);
-			continue;
-		}
-		answer = session_probe(c, &conn, relay, host, address, d, text);
-		if (answer != CALLOUT_LATER)
-			break;
-	}
+	answer = addresses_probe(c, &t, &addrs, &connected, text);
+	if (!connected && clock_mono_ms() - start_ms >= DOWN_AFTER_MS)
+		host_set_down(c, hostport);
 out:
 	arena_close(&a);
 	return answer;

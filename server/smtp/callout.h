@@ -1,5 +1,7 @@
 /* callout - asks the backend whether a recipient exists (RCPT probe), and remembers:
- * yes for 24 h, no for 10 min. One probe an address at a time; others wait for it. */
+ * yes for 24 h, no for 10 min. One probe an address at a time; others wait for it. A host
+ * that lets us wait in vain is left alone for 15 s, so that a dead backend does not hold up
+ * every session for its time-out. */
 #ifndef SMTP_CALLOUT_H
 #define SMTP_CALLOUT_H
 
