@@ -18,6 +18,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -315,6 +316,7 @@ def main():
         print("bench: needs root, to run Postfix", file=sys.stderr)
         return 1
     adopt_orphans()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     tmp = tempfile.mkdtemp(prefix="mox-bench-")
     os.chmod(tmp, 0o755)
     bench, failed = Bench(tmp, os.path.abspath(args.mox), args.load), []

@@ -87,9 +87,19 @@ def supervise(path, name, tmp, mox, timeout):
     """Prints the outcome as JSON on the last line."""
     end_with_parent()
     adopt_orphans()
+
+    def interrupted(number, frame):
+        kill_rest()
+        unmount_below(tmp)
+        shutil.rmtree(tmp, ignore_errors=True)
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, interrupted)
     result = os.path.join(tmp, "result.json")
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         out = run_test(path, name, tmp, mox)
         with open(result, "w") as f:
             json.dump(out, f)

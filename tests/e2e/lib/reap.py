@@ -12,7 +12,8 @@ def _prctl(option, value):
 
 
 def end_with_parent():
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """SIGTERM when the parent dies, so that there is time to clean up."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def adopt_orphans():
