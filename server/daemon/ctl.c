@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,7 +24,7 @@ struct ctl {
 	int fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	pthread_t thread;
-	volatile int stopping;
+	atomic_int stopping;
 };
 
 struct ctl_session {

@@ -144,7 +144,7 @@ void daemon_close(struct daemon **dp)
 	*dp = NULL;
 }
 
-const volatile int *daemon_stopping(const struct daemon *d)
+const atomic_int *daemon_stopping(const struct daemon *d)
 {
 	return &d->stopping;
 }

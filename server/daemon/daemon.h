@@ -10,7 +10,9 @@
 #define DAEMON_DAEMON_H
 
 #include "daemon/gateway.h"
+
 #include "daemon/listener.h"
+#include <stdatomic.h>
 
 struct daemon;
 
@@ -24,6 +26,6 @@ void daemon_drain(struct daemon *d);
 void daemon_close(struct daemon **d);
 
 /* Not 0 once the daemon is stopping. */
-const volatile int *daemon_stopping(const struct daemon *d);
+const atomic_int *daemon_stopping(const struct daemon *d);
 
 #endif

@@ -13,7 +13,7 @@ struct daemon {
 	struct session_registry *registry;
 	struct ctl *ctl;
 	sigset_t signals;
-	volatile int stopping;
+	atomic_int stopping;
 
 	pthread_mutex_t lock; /* one reload at a time; and what follows */
 	struct listener **listeners;

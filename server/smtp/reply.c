@@ -15,17 +15,17 @@ static void clean(char *p)
 	}
 }
 
-/* Slow mode: an octet goes out, then a pause, until the client has had enough. */
+/* Slow mode: an octet goes out, then a pause. A server that shuts down has no time for it. */
 static int drip(struct session *s, struct str line, struct err *err)
 {
-	for (size_t i = 0; i < line.len && !session_stopping(s); i++) {
+	for (; line.len > 0 && !session_stopping(s); line = str_skip(line, 1)) {
 		struct deadline d = deadline_in_ms(s->limits->write_timeout_ms);
-		if (conn_write(s->conn, (struct str){line.p + i, 1}, d, err) < 0 ||
+		if (conn_write(s->conn, (struct str){line.p, 1}, d, err) < 0 ||
 			conn_flush(s->conn, d, err) < 0)
 			return -1;
 		conn_pause(s->conn, s->limits->slow_write_byte_ms);
 	}
-	return 0;
+	return conn_write(s->conn, line, deadline_in_ms(s->limits->write_timeout_ms), err);
 }
 
 static void put(struct session *s, const char *line)

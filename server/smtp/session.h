@@ -10,6 +10,8 @@
 #include "store/store.h"
 #include "tls/tls.h"
 
+#include <stdatomic.h>
+
 enum smtp_service { SMTP_SERVICE_MX, SMTP_SERVICE_SUBMISSION, SMTP_SERVICE_SUBMISSIONS };
 
 /* What a session is given; everything outlives it. */
@@ -19,7 +21,7 @@ struct smtp_deps {
 	struct dns *dns; /* may be NULL: no look-ups */
 	struct smtp_limits *limits;
 	struct callout *callout;
-	const volatile int *stopping; /* not 0: finish the transaction, then 421 */
+	const atomic_int *stopping; /* not 0: finish the transaction, then 421 */
 };
 
 /* What a shutdown may ask of a session from another thread. */

@@ -23,7 +23,7 @@ struct fixture {
 	struct smtp_limits *limits;
 	struct tls_server *tls;
 	struct tls_client *tls_client;
-	volatile int stopping;
+	atomic_int stopping;
 	/* The session under test. */
 	pthread_t thread;
 	struct smtp_deps deps;
