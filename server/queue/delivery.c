@@ -306,7 +306,9 @@ static void group_deliver(struct group *g)
 	}
 }
 
-static void message_deliver(struct delivery *d, const struct store_claim *claim)
+enum outcome { OUTCOME_RECORDED, OUTCOME_RELEASED };
+
+static enum outcome message_deliver(struct delivery *d, const struct store_claim *claim)
 {
 	int64_t started_ms = clock_unix_ms();
 	size_t n = claim->rcpt_count;
@@ -344,23 +346,25 @@ static void message_deliver(struct delivery *d, const struct store_claim *claim)
 	}
 	if (with_rest || (hops_is_cut(d->q->hops) && !settled)) {
 		store_claim_release(d->q->opt.store, claim, 1);
-		return;
+		return OUTCOME_RELEASED;
 	}
 	results_record(d, claim, slots, started_ms);
+	return OUTCOME_RECORDED;
 }
 
 void queue_delivery_run(struct delivery *d)
 {
 	d->config = config_snapshot(d->q->opt.config);
 	d->arena = arena_open();
-	for (size_t i = 0; i < d->claim_count; i++) {
-		if (atomic_load(&d->q->stopping)) {
-			store_claim_release(d->q->opt.store, d->claims + i, d->claim_count - i);
-			break;
-		}
-		message_deliver(d, &d->claims[i]);
+	enum outcome last = OUTCOME_RECORDED;
+	size_t i = 0;
+	while (i < d->claim_count && last == OUTCOME_RECORDED && !atomic_load(&d->q->stopping)) {
+		last = message_deliver(d, &d->claims[i++]);
 		arena_reset(d->arena);
 	}
+	/* What is left comes again: when it was put off, or by the next process. */
+	if (i < d->claim_count)
+		store_claim_release(d->q->opt.store, d->claims + i, d->claim_count - i);
 	session_keep(d);
 	arena_close(&d->arena);
 	config_release(d->config);

@@ -1,5 +1,5 @@
 /* Puts off what waits for a next hop that is down. One thread does it for all destinations,
- * in small writes with pauses five times as long, so that acceptance and other deliveries
+ * in small writes with pauses ten times as long, so that acceptance and other deliveries
  * hardly notice a million recipients being put off. The destination is off the due list
  * meanwhile. */
 #include "queue/queue_priv.h"
@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { CHUNK = 500, PAUSE_MIN_US = 2000, PAUSE_MAX_US = 2000000 };
+enum { CHUNK = 250, PAUSE_TIMES = 10, PAUSE_MIN_US = 5000, PAUSE_MAX_US = 2000000 };
 
 struct suspend {
 	struct suspend *next;
@@ -76,7 +76,7 @@ static bool chunk_suspend(struct queue *q, const struct suspend *s, int64_t *tot
 	*total += (int64_t)changed;
 	atomic_fetch_add(&q->deferred, (int64_t)changed);
 	store_count(q->opt.store, STORE_COUNT_DEFERRED, (int64_t)changed);
-	int64_t pause = (clock_mono_us() - start_us) * 5;
+	int64_t pause = (clock_mono_us() - start_us) * PAUSE_TIMES;
 	pause_us(q, pause < PAUSE_MIN_US   ? PAUSE_MIN_US
 		    : pause > PAUSE_MAX_US ? PAUSE_MAX_US
 					   : pause);
