@@ -86,7 +86,8 @@ struct store {
 	struct write_op *write_head, **write_tail;
 	bool write_stop, writer_running;
 	struct store_stats stats;
-	int64_t next_msg_id; /* writer thread only */
+	int64_t next_msg_id;  /* writer thread only, as is the next */
+	int64_t ids_reserved; /* ids below it may be given; on disk as queue_gauge.next_id */
 
 	/* checkpoints */
 	struct db *checkpointer;
@@ -115,6 +116,12 @@ struct store {
 int store_write(struct store *s, struct write_op *op, struct err *err) MUST_USE;
 int writer_start(struct store *s, struct err *err) MUST_USE;
 void writer_stop(struct store *s);
+
+/* The figures of table queue_gauge. At start ids are reserved, so that a commit need not
+ * write the row; at a clean end the exact figures are kept. */
+int gauge_load(struct store *s, struct err *err) MUST_USE;
+int gauge_reserve(struct store *s, struct db *db, struct err *err) MUST_USE;
+void gauge_close(struct store *s);
 
 /* Called by the writer after each commit. */
 void checkpoint_after_commit(struct store *s);

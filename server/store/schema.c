@@ -62,10 +62,11 @@ static const char schema_1[] =
 	" tls TEXT NOT NULL, transport TEXT NOT NULL, PRIMARY KEY(rcpt_id, number))"
 	" STRICT, WITHOUT ROWID;"
 
-	/* One row: ids are never given twice, and nobody counts a million messages. */
+	/* One row: ids are never given twice, and nobody counts a million messages. next_id runs
+	 * ahead of the ids given; messages is right while exact is 1, that is after a clean end. */
 	"CREATE TABLE queue_gauge(one INTEGER PRIMARY KEY CHECK(one = 1),"
-	" messages INTEGER NOT NULL, next_id INTEGER NOT NULL) STRICT;"
-	"INSERT INTO queue_gauge VALUES(1, 0, 1);"
+	" messages INTEGER NOT NULL, next_id INTEGER NOT NULL, exact INTEGER NOT NULL) STRICT;"
+	"INSERT INTO queue_gauge VALUES(1, 0, 1, 1);"
 
 	"CREATE TABLE web_session(token_hash TEXT PRIMARY KEY, csrf TEXT NOT NULL,"
 	" created_s INTEGER NOT NULL, used_s INTEGER NOT NULL, expires_s INTEGER NOT NULL,"

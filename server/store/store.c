@@ -83,24 +83,6 @@ static int magic_check(const char *file, struct err *err)
 	return 0;
 }
 
-static const char sql_gauge[] = "SELECT messages, next_id FROM queue_gauge";
-
-static int gauges_load(struct store *s, struct err *err)
-{
-	sqlite3_stmt *stmt = db_prepare(s->writer, sql_gauge, err);
-
-	if (stmt == NULL)
-		return -1;
-	int rc = db_step(s->writer, stmt, err);
-	if (rc == 1) {
-		atomic_store(&s->messages, db_column_int(stmt, 0));
-		s->next_msg_id = db_column_int(stmt, 1);
-	} else if (rc == 0)
-		rc = err_set(err, ERR_PERM, "%s: the queue_gauge row is missing", s->db_file);
-	sqlite3_reset(stmt);
-	return rc < 0 ? -1 : 0;
-}
-
 static struct store *store_new(const char *data_dir)
 {
 	struct store *s = mem_alloc(sizeof(*s));
@@ -176,7 +158,7 @@ int store_open(const char *data_dir, struct store **out, struct err *err)
 	/* The page size counts only for a new file. */
 	if (db_exec(s->writer, "PRAGMA page_size = 8192", err) < 0 ||
 		db_exec(s->writer, pragmas_writer, err) < 0 || schema_migrate(s->writer, err) < 0 ||
-		gauges_load(s, err) < 0 || spool_check(s, err) < 0 ||
+		gauge_load(s, err) < 0 || spool_check(s, err) < 0 ||
 		due_load(s->due, s->writer, err) < 0 || checkpoint_start(s, err) < 0 ||
 		writer_start(s, err) < 0) {
 		err_prefix(err, "%s", s->db_file);
@@ -221,6 +203,8 @@ void store_close(struct store **sp)
 	if (s == NULL)
 		return;
 	writer_stop(s);
+	if (!s->readonly)
+		gauge_close(s);
 	store_free(s); /* the last connection's close checkpoints */
 	*sp = NULL;
 }

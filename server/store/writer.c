@@ -20,7 +20,6 @@ static const char sql_rollback[] = "ROLLBACK";
 static const char sql_savepoint[] = "SAVEPOINT op";
 static const char sql_release[] = "RELEASE op";
 static const char sql_rollback_to[] = "ROLLBACK TO op";
-static const char sql_gauge[] = "UPDATE queue_gauge SET messages = ?, next_id = ?";
 static const char sql_count[] =
 	"INSERT INTO counter(day, name, value) VALUES(?, ?, ?)"
 	" ON CONFLICT(day, name) DO UPDATE SET value = value + excluded.value";
@@ -73,17 +72,6 @@ static int counts_flush(struct store *s, int64_t taken[STORE_COUNT_MAX], struct 
 	return 0;
 }
 
-static int gauge_flush(struct store *s, struct err *err)
-{
-	sqlite3_stmt *stmt = db_prepare(s->writer, sql_gauge, err);
-
-	if (stmt == NULL)
-		return -1;
-	db_bind_int(stmt, 1, atomic_load(&s->messages));
-	db_bind_int(stmt, 2, s->next_msg_id);
-	return db_step(s->writer, stmt, err);
-}
-
 static void batch_fail(struct write_op *ops, const struct err *err)
 {
 	for (struct write_op *op = ops; op != NULL; op = op->next) {
@@ -99,7 +87,7 @@ static int batch_run(struct store *s, struct write_op *ops, int64_t *counts_at_m
 {
 	struct db *db = s->writer;
 	int64_t taken[STORE_COUNT_MAX] = {0}, now_ms = clock_mono_ms();
-	int64_t messages = atomic_load(&s->messages), next_id = s->next_msg_id;
+	int64_t messages = atomic_load(&s->messages), reserved = s->ids_reserved;
 	bool flush = now_ms - *counts_at_ms >= COUNT_FLUSH_MS;
 	struct err ignored;
 
@@ -115,9 +103,8 @@ static int batch_run(struct store *s, struct write_op *ops, int64_t *counts_at_m
 		}
 		goto lost;
 	}
-	bool changed = messages != atomic_load(&s->messages) || next_id != s->next_msg_id;
-	if ((changed && gauge_flush(s, err) < 0) || (flush && counts_flush(s, taken, err) < 0) ||
-		simple(db, sql_commit, err) < 0)
+	if ((s->next_msg_id > reserved && gauge_reserve(s, db, err) < 0) ||
+		(flush && counts_flush(s, taken, err) < 0) || simple(db, sql_commit, err) < 0)
 		goto lost;
 	if (flush)
 		*counts_at_ms = now_ms;
@@ -128,6 +115,7 @@ lost:
 	for (int i = 0; i < STORE_COUNT_MAX; i++)
 		atomic_fetch_add(&s->counts[i], taken[i]);
 	atomic_store(&s->messages, messages);
+	s->ids_reserved = reserved;
 	return -1;
 }
 

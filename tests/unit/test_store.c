@@ -651,6 +651,33 @@ static void ids_have_a_text(void **state)
 	assert_false(store_id_parse(STR("q0"), &id));
 }
 
+/* A copy made while mox runs is what a killed one leaves behind. */
+static void figures_are_right_after_a_crash(void **state)
+{
+	static const char *const to[] = {"a@x.org", "b@y.org"};
+	struct fixture *f = *state;
+	struct store_queue_summary sum;
+	struct store *copy;
+	char dir[80], file[100];
+	struct err err;
+	int64_t last;
+
+	add(f, to, 2, true);
+	last = add_one(f, "c@x.org");
+	snprintf(dir, sizeof(dir), "%s/copy", f->dir);
+	snprintf(file, sizeof(file), "%s/mox.db", dir);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(store_backup(f->s, file, &err), 0);
+	assert_int_equal(store_open(dir, &copy, &err), 0);
+	assert_int_equal(store_queue_summary(copy, &sum, &err), 0);
+	assert_true(sum.messages == 2 && sum.queued == 1 && sum.held == 2);
+	struct store *mine = f->s;
+	f->s = copy;
+	assert_true(add_one(f, "d@x.org") > last);
+	f->s = mine;
+	store_close(&copy);
+}
+
 static void counters_add_up(void **state)
 {
 	struct fixture *f = *state;
@@ -687,6 +714,7 @@ int main(void)
 		T(directory_changes_are_seen_at_once),
 		T(routes_choose_the_first_match),
 		T(trusted_networks_and_sessions),
+		T(figures_are_right_after_a_crash),
 		T(counters_add_up),
 		cmocka_unit_test(ids_have_a_text),
 	};
