@@ -1,5 +1,6 @@
 #include "queue/hops.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -49,18 +50,9 @@ struct hops {
 	} good[ADDRESS_SLOTS];
 };
 
-static uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
-{
-	const unsigned char *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * 1099511628211U;
-	return h;
-}
-
 static uint64_t hash_text(const char *s)
 {
-	return hash_bytes(1469598103934665603U, s, strlen(s));
+	return hash_str(str_from(s));
 }
 
 /* --- sessions --- */
@@ -428,9 +420,7 @@ int64_t hops_down_count(struct hops *h, int64_t now_ms)
 
 static uint64_t hash_address(const struct ip *ip, unsigned port)
 {
-	uint64_t h = hash_bytes(1469598103934665603U, ip->bytes, ip->len);
-
-	return hash_bytes(h, &port, sizeof(port));
+	return hash_more(hash_more(0, ip->bytes, ip->len), &port, sizeof(port));
 }
 
 bool hops_address_bad(struct hops *h, const struct ip *ip, unsigned port, int64_t now_ms)

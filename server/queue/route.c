@@ -3,6 +3,7 @@
 #include "queue/queue_priv.h"
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "message/message.h"
 
 #include <stdio.h>
@@ -27,12 +28,8 @@ static void hosts_hop(struct delivery *d, struct next_hop *out, const struct sto
 	for (size_t i = 0; i < relay->host_count; i++)
 		buf_printf(&key, " %.*s", STR_FMT(relay->hosts[i]));
 	/* A changed password must not find the session of the old one. */
-	if (relay->password.len > 0) {
-		uint64_t h = 1469598103934665603U;
-		for (size_t i = 0; i < relay->password.len; i++)
-			h = (h ^ (unsigned char)relay->password.p[i]) * 1099511628211U;
-		buf_printf(&key, " %llx", (unsigned long long)h);
-	}
+	if (relay->password.len > 0)
+		buf_printf(&key, " %llx", (unsigned long long)hash_str(relay->password));
 	out->kind = HOP_HOSTS;
 	out->relay = relay;
 	out->transport = transport;

@@ -5,6 +5,7 @@
  * a destination goes to the end of the line. */
 #include "queue/queue_priv.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -25,11 +26,8 @@ static const char setting_running[] = "queue_running";
 
 static struct dest_busy **busy_at(struct queue *q, const char *dest)
 {
-	uint64_t h = 1469598103934665603U;
+	struct dest_busy **at = &q->busy[hash_str(str_from(dest)) % BUSY_BUCKETS];
 
-	for (const char *p = dest; *p; p++)
-		h = (h ^ (unsigned char)*p) * 1099511628211U;
-	struct dest_busy **at = &q->busy[h % BUSY_BUCKETS];
 	while (*at != NULL && strcmp((*at)->name, dest) != 0)
 		at = &(*at)->next;
 	return at;

@@ -1,5 +1,6 @@
 #include "smtp/callout.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "smtp/client.h"
@@ -40,15 +41,6 @@ struct callout {
 	size_t count;
 	struct down down[DOWN_SLOTS];
 };
-
-static uint64_t hash(struct str s)
-{
-	uint64_t h = 1469598103934665603U;
-
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 1099511628211U;
-	return h ^ h >> 32;
-}
 
 struct callout *callout_new(const struct callout_options *opt)
 {
@@ -98,7 +90,7 @@ void callout_forget(struct callout *c)
 
 static struct entry **slot(struct callout *c, const char *key)
 {
-	struct entry **at = &c->buckets[hash(str_from(key)) % BUCKETS];
+	struct entry **at = &c->buckets[hash_str(str_from(key)) % BUCKETS];
 
 	while (*at != NULL && strcmp((*at)->key, key) != 0)
 		at = &(*at)->next;
@@ -107,7 +99,7 @@ static struct entry **slot(struct callout *c, const char *key)
 
 static bool host_is_down(struct callout *c, struct str hostport)
 {
-	uint64_t h = hash(hostport);
+	uint64_t h = hash_str(hostport);
 	const struct down *d = &c->down[h % DOWN_SLOTS];
 
 	pthread_mutex_lock(&c->lock);
@@ -118,7 +110,7 @@ static bool host_is_down(struct callout *c, struct str hostport)
 
 static void host_set_down(struct callout *c, struct str hostport)
 {
-	uint64_t h = hash(hostport);
+	uint64_t h = hash_str(hostport);
 
 	pthread_mutex_lock(&c->lock);
 	c->down[h % DOWN_SLOTS] = (struct down){h, clock_mono_ms() + DOWN_MS};

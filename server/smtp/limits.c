@@ -1,5 +1,6 @@
 #include "smtp/limits.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <pthread.h>
@@ -8,6 +9,7 @@
 
 enum {
 	SCOPES = 3,
+	KEY_LEN = 20,
 	ENTRIES_MAX = 60000, /* about 10 MiB; the least recently used goes first */
 	BUCKETS = 16384,
 	MINUTE_MS = 60 * 1000,
@@ -26,7 +28,7 @@ struct window {
 struct entry {
 	struct entry *next;          /* in its bucket */
 	struct entry *newer, *older; /* by use */
-	unsigned char key[20];       /* scope bits, family, masked address; or a name's hash */
+	unsigned char key[KEY_LEN];  /* scope bits, family, masked address; or a name's hash */
 	unsigned open;
 	struct window connects, auth_min, auth_day, msgs_min, msgs_day, bytes_min, bytes_day;
 };
@@ -60,15 +62,6 @@ void smtp_limits_free(struct smtp_limits **l)
 	*l = NULL;
 }
 
-static uint64_t hash(const unsigned char key[20])
-{
-	uint64_t h = 1469598103934665603U;
-
-	for (size_t i = 0; i < 20; i++)
-		h = (h ^ key[i]) * 1099511628211U;
-	return h ^ h >> 31;
-}
-
 static void unlink_use(struct smtp_limits *l, struct entry *e)
 {
 	*(e->newer ? &e->newer->older : &l->newest) = e->older;
@@ -92,7 +85,7 @@ static void evict(struct smtp_limits *l)
 		e = e->newer;
 	if (e == NULL)
 		return;
-	struct entry **at = &l->buckets[hash(e->key) % BUCKETS];
+	struct entry **at = &l->buckets[hash_more(0, e->key, KEY_LEN) % BUCKETS];
 	while (*at != e)
 		at = &(*at)->next;
 	*at = e->next;
@@ -101,11 +94,11 @@ static void evict(struct smtp_limits *l)
 	l->count--;
 }
 
-static struct entry *entry_get(struct smtp_limits *l, const unsigned char key[20])
+static struct entry *entry_get(struct smtp_limits *l, const unsigned char key[KEY_LEN])
 {
-	struct entry **at = &l->buckets[hash(key) % BUCKETS], *e = *at;
+	struct entry **at = &l->buckets[hash_more(0, key, KEY_LEN) % BUCKETS], *e = *at;
 
-	while (e != NULL && memcmp(e->key, key, 20) != 0)
+	while (e != NULL && memcmp(e->key, key, KEY_LEN) != 0)
 		e = e->next;
 	if (e != NULL)
 		unlink_use(l, e);
@@ -113,8 +106,8 @@ static struct entry *entry_get(struct smtp_limits *l, const unsigned char key[20
 		if (l->count >= ENTRIES_MAX)
 			evict(l);
 		e = mem_alloc(sizeof(*e));
-		memcpy(e->key, key, 20);
-		at = &l->buckets[hash(key) % BUCKETS];
+		memcpy(e->key, key, KEY_LEN);
+		at = &l->buckets[hash_more(0, key, KEY_LEN) % BUCKETS];
 		e->next = *at;
 		*at = e;
 		l->count++;
@@ -125,7 +118,7 @@ static struct entry *entry_get(struct smtp_limits *l, const unsigned char key[20
 
 static struct entry *scope_get(struct smtp_limits *l, const struct ip *ip, int scope)
 {
-	unsigned char key[20] = {0};
+	unsigned char key[KEY_LEN] = {0};
 	unsigned bits = ip->len == 4 ? bits_v4[scope] : bits_v6[scope];
 	struct ip masked = ip_mask(ip, bits);
 
@@ -277,15 +270,13 @@ bool smtp_limits_deliver(struct smtp_limits *l, const struct config_limits *c, c
 bool smtp_limits_submit(struct smtp_limits *l, const struct config_limits *c, struct str account,
 	unsigned rcpts, int64_t now_ms)
 {
-	unsigned char key[20] = {0};
+	unsigned char key[KEY_LEN] = {0};
 
 	if (c->account_messages_day == 0)
 		return true;
 	/* No scope has 255 bits: names cannot meet addresses. */
 	key[0] = 255;
-	uint64_t h = 1469598103934665603U;
-	for (size_t i = 0; i < account.len; i++)
-		h = (h ^ (unsigned char)account.p[i]) * 1099511628211U;
+	uint64_t h = hash_str(account);
 	memcpy(key + 4, &h, sizeof(h));
 	pthread_mutex_lock(&l->lock);
 	struct entry *e = entry_get(l, key);

@@ -25,8 +25,10 @@ static const char sql_update[] =
 	" relay_password = ?11 WHERE id = ?1";
 static const char sql_delete[] = "DELETE FROM address WHERE id = ?";
 
-static void row_read(sqlite3_stmt *stmt, struct arena *a, struct store_address *row)
+static void row_read(sqlite3_stmt *stmt, struct arena *a, void *out)
 {
+	struct store_address *row = out;
+
 	row->id = db_column_int(stmt, 0);
 	row->domain_id = db_column_int(stmt, 1);
 	row->localpart = db_column(stmt, 2, a);
@@ -97,22 +99,11 @@ int store_address_get(
 int store_address_list(struct store *s, int64_t domain_id, int64_t account_id, struct arena *a,
 	struct store_address **rows, size_t *count, struct err *err)
 {
-	struct db *db = reader_take(s, err);
-	size_t cap = 0;
-	int rc = -1;
+	void *p;
+	int rc = dir_list(s, domain_id ? sql_of_domain : sql_of_account,
+		domain_id ? domain_id : account_id, row_read, sizeof(**rows), a, &p, count, err);
 
-	*rows = NULL;
-	*count = 0;
-	if (db == NULL)
-		return -1;
-	sqlite3_stmt *stmt = db_prepare(db, domain_id ? sql_of_domain : sql_of_account, err);
-	if (stmt != NULL)
-		db_bind_int(stmt, 1, domain_id ? domain_id : account_id);
-	while (stmt != NULL && (rc = db_step(db, stmt, err)) == 1) {
-		*rows = dir_grow(a, *rows, *count, &cap, sizeof(**rows));
-		row_read(stmt, a, &(*rows)[(*count)++]);
-	}
-	reader_give(s, db);
+	*rows = p;
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 #include "store/dircache.h"
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -66,11 +67,7 @@ uint64_t dir_generation(struct store *s)
 
 static struct entry **bucket(struct dir_cache *c, enum dir_kind kind, struct str key)
 {
-	uint64_t h = 1469598103934665603U + (uint64_t)kind;
-
-	for (size_t i = 0; i < key.len; i++)
-		h = (h ^ (unsigned char)key.p[i]) * 1099511628211U;
-	return &c->buckets[(h ^ h >> 32) % DIR_BUCKETS];
+	return &c->buckets[hash_more((uint64_t)kind, key.p, key.len) % DIR_BUCKETS];
 }
 
 void dir_relay_copy(struct arena *a, struct store_relay *dst, const struct store_relay *src)
@@ -244,4 +241,27 @@ void *dir_grow(struct arena *a, void *old, size_t count, size_t *cap, size_t siz
 	if (count > 0)
 		memcpy(fresh, old, count * size);
 	return fresh;
+}
+
+int dir_list(struct store *s, const char *sql, int64_t id,
+	void (*read)(sqlite3_stmt *, struct arena *, void *), size_t size, struct arena *a,
+	void **rows, size_t *count, struct err *err)
+{
+	struct db *db = reader_take(s, err);
+	size_t cap = 0;
+	int rc = -1;
+
+	*rows = NULL;
+	*count = 0;
+	if (db == NULL)
+		return -1;
+	sqlite3_stmt *stmt = db_prepare(db, sql, err);
+	if (stmt != NULL && id != 0)
+		db_bind_int(stmt, 1, id);
+	while (stmt != NULL && (rc = db_step(db, stmt, err)) == 1) {
+		*rows = dir_grow(a, *rows, *count, &cap, size);
+		read(stmt, a, (char *)*rows + (*count)++ * size);
+	}
+	reader_give(s, db);
+	return rc;
 }

@@ -40,7 +40,11 @@ int dir_delete_run(struct store *s, struct db *db, void *arg, struct err *err) M
 int dir_delete(
 	struct store *s, const char *sql, int64_t id, const char *in_use, struct err *err) MUST_USE;
 
-/* A growing arena array. */
+/* Room for one more element in a growing arena array. */
 void *dir_grow(struct arena *a, void *old, size_t count, size_t *cap, size_t size);
+/* All rows of sql, whose first parameter is id when that is not 0. */
+int dir_list(struct store *s, const char *sql, int64_t id,
+	void (*read)(sqlite3_stmt *, struct arena *, void *), size_t size, struct arena *a,
+	void **rows, size_t *count, struct err *err) MUST_USE;
 
 #endif

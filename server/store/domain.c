@@ -22,8 +22,10 @@ static const char sql_update[] =
 	" updated_s = ?14 WHERE id = ?1";
 static const char sql_delete[] = "DELETE FROM domain WHERE id = ?";
 
-static void row_read(sqlite3_stmt *stmt, struct arena *a, struct store_domain *d)
+static void row_read(sqlite3_stmt *stmt, struct arena *a, void *out)
 {
+	struct store_domain *d = out;
+
 	d->id = db_column_int(stmt, 0);
 	d->name = db_column(stmt, 1, a);
 	d->description = db_column(stmt, 2, a);
@@ -90,20 +92,10 @@ int store_domain_get(
 int store_domain_list(struct store *s, struct arena *a, struct store_domain **rows, size_t *count,
 	struct err *err)
 {
-	struct db *db = reader_take(s, err);
-	size_t cap = 0;
-	int rc = -1;
+	void *p;
+	int rc = dir_list(s, sql_all, 0, row_read, sizeof(**rows), a, &p, count, err);
 
-	*rows = NULL;
-	*count = 0;
-	if (db == NULL)
-		return -1;
-	sqlite3_stmt *stmt = db_prepare(db, sql_all, err);
-	while (stmt != NULL && (rc = db_step(db, stmt, err)) == 1) {
-		*rows = dir_grow(a, *rows, *count, &cap, sizeof(**rows));
-		row_read(stmt, a, &(*rows)[(*count)++]);
-	}
-	reader_give(s, db);
+	*rows = p;
 	return rc;
 }
 

@@ -3,6 +3,7 @@
  * the truth; this is its index, changed only after commits. */
 #include "store/db.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -42,15 +43,6 @@ struct due_map {
 	bool wake;
 	struct claim *claims[CLAIM_BUCKETS];
 };
-
-static uint64_t hash(struct str s)
-{
-	uint64_t h = 1469598103934665603U; /* FNV-1a */
-
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 1099511628211U;
-	return h;
-}
 
 struct due_map *due_open(void)
 {
@@ -173,7 +165,7 @@ static void grow(struct due_map *m)
 	for (size_t i = 0; i < m->bucket_count; i++) {
 		for (struct due *d = m->buckets[i], *next; d != NULL; d = next) {
 			struct due **to =
-				&buckets[hash((struct str){d->name, d->name_len}) % count];
+				&buckets[hash_str((struct str){d->name, d->name_len}) % count];
 			next = d->hash_next;
 			d->hash_next = *to;
 			*to = d;
@@ -186,7 +178,7 @@ static void grow(struct due_map *m)
 
 static struct due *find(struct due_map *m, struct str dest)
 {
-	struct due *d = m->buckets[hash(dest) % m->bucket_count];
+	struct due *d = m->buckets[hash_str(dest) % m->bucket_count];
 
 	while (d != NULL && !str_eq((struct str){d->name, d->name_len}, dest))
 		d = d->hash_next;
@@ -206,7 +198,7 @@ static struct due *find_or_add(struct due_map *m, struct str dest)
 	d->name_len = (unsigned short)dest.len;
 	d->next_ms = NEVER;
 	d->heap_at = NOT_IN_HEAP;
-	struct due **to = &m->buckets[hash(dest) % m->bucket_count];
+	struct due **to = &m->buckets[hash_str(dest) % m->bucket_count];
 	d->hash_next = *to;
 	*to = d;
 	m->count++;
@@ -218,7 +210,8 @@ static void free_if_done(struct due_map *m, struct due *d)
 	if (d->queued > 0 || d->held > 0 || d->in_flight > 0 || d->taken)
 		return;
 	heap_remove(m, d);
-	struct due **at = &m->buckets[hash((struct str){d->name, d->name_len}) % m->bucket_count];
+	struct due **at =
+		&m->buckets[hash_str((struct str){d->name, d->name_len}) % m->bucket_count];
 	while (*at != d)
 		at = &(*at)->hash_next;
 	*at = d->hash_next;

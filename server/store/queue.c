@@ -1,4 +1,4 @@
-#include "store/db.h"
+#include "store/dircache.h"
 
 #include <unistd.h>
 
@@ -190,7 +190,6 @@ static int head_read(struct store *s, struct db *db, int64_t id, struct arena *a
 	return 1;
 }
 
-/* Reads all rows of stmt, growing the arena array by doubling. */
 static int rcpts_read(struct store *s, struct db *db, struct arena *a,
 	struct store_queue_message *m, struct err *err)
 {
@@ -203,13 +202,7 @@ static int rcpts_read(struct store *s, struct db *db, struct arena *a,
 	db_bind_int(stmt, 1, rcpt_first(m->id));
 	db_bind_int(stmt, 2, rcpt_first(m->id + 1));
 	while ((rc = db_step(db, stmt, err)) == 1) {
-		if (m->rcpt_count == cap) {
-			struct store_queue_row *old = m->rcpts;
-			cap = cap ? cap * 2 : 8;
-			m->rcpts = arena_alloc(a, cap * sizeof(*old));
-			if (m->rcpt_count > 0)
-				memcpy(m->rcpts, old, m->rcpt_count * sizeof(*old));
-		}
+		m->rcpts = dir_grow(a, m->rcpts, m->rcpt_count, &cap, sizeof(*m->rcpts));
 		row_read(s, stmt, a, &m->rcpts[m->rcpt_count++]);
 	}
 	return rc;
@@ -227,13 +220,8 @@ static int attempts_read(
 	db_bind_int(stmt, 1, rcpt_first(m->id));
 	db_bind_int(stmt, 2, rcpt_first(m->id + 1));
 	while ((rc = db_step(db, stmt, err)) == 1) {
-		if (m->attempt_count == cap) {
-			struct store_attempt_row *old = m->attempts;
-			cap = cap ? cap * 2 : 8;
-			m->attempts = arena_alloc(a, cap * sizeof(*old));
-			if (m->attempt_count > 0)
-				memcpy(m->attempts, old, m->attempt_count * sizeof(*old));
-		}
+		m->attempts =
+			dir_grow(a, m->attempts, m->attempt_count, &cap, sizeof(*m->attempts));
 		m->attempts[m->attempt_count++] = (struct store_attempt_row){
 			.rcpt_id = db_column_int(stmt, 0),
 			.started_ms = db_column_int(stmt, 1),

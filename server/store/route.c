@@ -70,32 +70,11 @@ static void network_read(sqlite3_stmt *stmt, struct arena *a, void *out)
 	row->comment = db_column(stmt, 2, a);
 }
 
-static int list_read(struct store *s, const char *sql,
-	void (*read)(sqlite3_stmt *, struct arena *, void *), size_t size, struct arena *a,
-	void **rows, size_t *count, struct err *err)
-{
-	struct db *db = reader_take(s, err);
-	size_t cap = 0;
-	int rc = -1;
-
-	*rows = NULL;
-	*count = 0;
-	if (db == NULL)
-		return -1;
-	sqlite3_stmt *stmt = db_prepare(db, sql, err);
-	while (stmt != NULL && (rc = db_step(db, stmt, err)) == 1) {
-		*rows = dir_grow(a, *rows, *count, &cap, size);
-		read(stmt, a, (char *)*rows + (*count)++ * size);
-	}
-	reader_give(s, db);
-	return rc;
-}
-
 int store_transport_list(struct store *s, struct arena *a, struct store_transport **rows,
 	size_t *count, struct err *err)
 {
 	void *p;
-	int rc = list_read(s, sql_transports, transport_read, sizeof(**rows), a, &p, count, err);
+	int rc = dir_list(s, sql_transports, 0, transport_read, sizeof(**rows), a, &p, count, err);
 
 	*rows = p;
 	return rc;
@@ -172,7 +151,7 @@ int store_route_list(
 	struct store *s, struct arena *a, struct store_route **rows, size_t *count, struct err *err)
 {
 	void *p;
-	int rc = list_read(s, sql_routes, route_read, sizeof(**rows), a, &p, count, err);
+	int rc = dir_list(s, sql_routes, 0, route_read, sizeof(**rows), a, &p, count, err);
 
 	*rows = p;
 	return rc;
@@ -216,7 +195,7 @@ int store_network_list(struct store *s, struct arena *a, struct store_network **
 	struct err *err)
 {
 	void *p;
-	int rc = list_read(s, sql_networks, network_read, sizeof(**rows), a, &p, count, err);
+	int rc = dir_list(s, sql_networks, 0, network_read, sizeof(**rows), a, &p, count, err);
 
 	*rows = p;
 	return rc;
