@@ -395,7 +395,9 @@ static void *acceptor(void *arg)
 
 int listener_run(struct listener *l, const struct listener_deps *deps, struct err *err)
 {
+	pthread_mutex_lock(&l->lock); /* listener_health may look already */
 	l->deps = deps;
+	pthread_mutex_unlock(&l->lock);
 	l->refs++;
 	l->waiting = 1;
 	if (thread_spawn(NULL, "accept", acceptor, l, err) == 0)
