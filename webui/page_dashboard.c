@@ -5,21 +5,22 @@
 enum {
 	DISK_LOW_PERCENT = 10,
 	OLDEST_S = 6 * 3600, /* a message older than this is worth a look */
-	DESTS_SHOWN = 6
+	DESTS_SHOWN = 6,
+	HOPS_SHOWN = 5
 };
 
 static int today_fill(struct page *p, struct err *err)
 {
 	static const struct {
 		enum store_counter counter;
-		const char *label, *kind;
+		const char *label, *note, *kind;
 	} figures[] = {
-		{STORE_COUNT_RECEIVED, "Received", ""},
-		{STORE_COUNT_DELIVERED, "Delivered", "good"},
-		{STORE_COUNT_DEFERRED, "Deferred", "warn"},
-		{STORE_COUNT_BOUNCED, "Bounced", "bad"},
-		{STORE_COUNT_REJECTED, "Rejected", ""},
-		{STORE_COUNT_TEMPFAILED, "Put off", ""},
+		{STORE_COUNT_RECEIVED, "Accepted", "messages in", ""},
+		{STORE_COUNT_TEMPFAILED, "Put off", "in, sender tries again", ""},
+		{STORE_COUNT_REJECTED, "Rejected", "in, for good", ""},
+		{STORE_COUNT_DELIVERED, "Delivered", "recipients out", "good"},
+		{STORE_COUNT_DEFERRED, "Deferred", "out, tried again later", "warn"},
+		{STORE_COUNT_BOUNCED, "Bounced", "out, given up", "bad"},
 	};
 	struct tval *list = tval_set_list(p->arena, p->view, "today");
 	int64_t counts[STORE_COUNT_MAX];
@@ -30,10 +31,31 @@ static int today_fill(struct page *p, struct err *err)
 		struct tval *figure = tval_add_map(p->arena, list);
 		int64_t n = counts[figures[i].counter];
 		tval_set_text(p->arena, figure, "label", figures[i].label);
+		tval_set_text(p->arena, figure, "note", figures[i].note);
 		tval_set_text(p->arena, figure, "kind", n > 0 ? figures[i].kind : "");
 		page_count(p, figure, "count", n);
 	}
 	return 0;
+}
+
+/* Of interest only while mail waits. */
+static void hops_fill(struct page *p, bool waiting)
+{
+	struct tval *list = tval_set_list(p->arena, p->view, "down");
+	struct queue_hop_down down[HOPS_SHOWN];
+	struct queue_stats q;
+
+	if (p->gateway->queue == NULL)
+		return;
+	queue_stats_get(p->gateway->queue, &q);
+	page_count(p, p->view, "active", q.active);
+	size_t count = waiting ? queue_hops_down(p->gateway->queue, down, HOPS_SHOWN) : 0;
+	for (size_t i = 0; i < count; i++) {
+		struct tval *row = tval_add_map(p->arena, list);
+		tval_set_text(p->arena, row, "name", down[i].name);
+		tval_set_text(p->arena, row, "text", down[i].text);
+		page_time(p, row, "since", down[i].since_ms);
+	}
 }
 
 static int queue_fill(struct page *p, struct err *err)
@@ -51,6 +73,7 @@ static int queue_fill(struct page *p, struct err *err)
 	page_count(p, p->view, "held", s.held);
 	page_count(p, p->view, "messages", s.messages);
 	page_time(p, p->view, "oldest", s.oldest_ms);
+	hops_fill(p, s.queued > 0);
 	for (size_t i = 0; i < count; i++) {
 		struct tval *row = tval_add_map(p->arena, list);
 		struct buf url = {NULL, 0, 0};
@@ -66,25 +89,6 @@ static int queue_fill(struct page *p, struct err *err)
 		page_notice(p, PAGE_NOTICE_WARN, "Mail has been waiting for more than six hours.",
 			"queue", "See the queue");
 	return 0;
-}
-
-static void hops_fill(struct page *p)
-{
-	struct queue_stats q;
-
-	if (p->gateway->queue == NULL)
-		return;
-	queue_stats_get(p->gateway->queue, &q);
-	page_count(p, p->view, "active", q.active);
-	if (q.hops_down > 0)
-		page_notice(p, PAGE_NOTICE_WARN,
-			arena_printf(p->arena,
-				q.hops_down == 1 ? "One mail server that mail should go to does "
-						   "not answer."
-						 : "%s mail servers that mail should go to do not "
-						   "answer.",
-				page_count_text(p, q.hops_down)),
-			"queue", "See the queue");
 }
 
 static void listeners_fill(struct page *p, const struct health *h)
@@ -159,7 +163,6 @@ void page_dashboard(struct page *p)
 	struct err err;
 
 	machine_fill(p);
-	hops_fill(p);
 	if (today_fill(p, &err) < 0 || queue_fill(p, &err) < 0 || domains_hint(p, &err) < 0) {
 		page_failed(p, &err);
 		return;

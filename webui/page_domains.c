@@ -126,8 +126,8 @@ static void domain_fields(struct formview *f, const struct store_domain *d)
 	formview_radio(f, "rcpt_check", "Which recipients exist", check_names[d->rcpt_check], "");
 	formview_option(f, "list", "Those listed here", "All others are refused.");
 	formview_option(f, "callout", "Ask the server",
-		"For each recipient; the answer is remembered. Is the server down, mail is put "
-		"off.");
+		"For each recipient; the answer is remembered. While the server is down, mail "
+		"is put off.");
 	formview_option(
 		f, "any", "Accept every recipient", "The server then has to send bounces itself.");
 	formview_section(f, "Addresses", NULL);

@@ -1,4 +1,5 @@
 #include "webui/formview.h"
+#include "webui/headerview.h"
 #include "webui/pages.h"
 #include "webui/queueview.h"
 
@@ -90,7 +91,6 @@ static void message_fill(struct page *p, const struct store_queue_message *m)
 	tval_set_str(p->arena, p->view, "session", m->session);
 	tval_set_str(p->arena, p->view, "account", m->account);
 	tval_set_str(p->arena, p->view, "envid", m->envid);
-	tval_set_str(p->arena, p->view, "prefix", m->prefix);
 	page_size(p, p->view, "size", m->size);
 	page_time(p, p->view, "received", m->received_ms);
 	flags_fill(p, m);
@@ -107,6 +107,8 @@ static void message_fill(struct page *p, const struct store_queue_message *m)
 			"The file with this message's content is missing from the spool folder; it "
 			"cannot be delivered.",
 			NULL, NULL);
+	else
+		headerview_message(p, p->view, m->id);
 	attempts_fill(p, m);
 }
 

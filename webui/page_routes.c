@@ -164,12 +164,8 @@ void page_route_move(struct page *p)
 		page_redirect(p, "routes");
 		return;
 	}
-	struct store_route *a = &rows[at], *b = &rows[up ? at - 1 : at + 1];
-	int64_t position = a->position;
-	a->position = b->position;
-	b->position = position;
-	if (store_route_put(p->gateway->store, a, &err) < 0 ||
-		store_route_put(p->gateway->store, b, &err) < 0)
+	if (store_route_swap(p->gateway->store, rows[at].id, rows[up ? at - 1 : at + 1].id, &err) <
+		0)
 		page_failed(p, &err);
 	else
 		page_redirect(p, "routes?done=moved");

@@ -317,7 +317,7 @@ static void host_add(struct arena *a, struct str text, struct store_relay *relay
 	unsigned port;
 
 	if (hostport_parse(text, default_port, &host, &port, &why) < 0) {
-		admin_problem(problems, field, "%s: %s.", shown(a, text), why.text);
+		reason_problem(problems, field, &why);
 		return;
 	}
 	if (ip_parse(host, &ip))

@@ -52,7 +52,7 @@ static void group_hop_failed(struct group *g, const char *text)
 	int64_t first_ms = d->config->queue.retry_first_s * 1000;
 
 	if (!hops_is_cut(d->q->hops))
-		hops_failed(d->q->hops, g->hop->key, clock_unix_ms(),
+		hops_failed(d->q->hops, g->hop->key, g->hop->name, clock_unix_ms(),
 			first_ms < DOWN_FIRST_MS ? first_ms : DOWN_FIRST_MS, text);
 }
 

@@ -23,9 +23,9 @@ enum {
 
 struct down {
 	struct down *next;
-	int64_t until_ms, wait_ms;
+	int64_t since_ms, until_ms, wait_ms;
 	bool probing;
-	char text[HOP_TEXT];
+	char name[HOP_NAME_MAX], text[HOP_TEXT];
 	char key[];
 };
 
@@ -339,8 +339,8 @@ static void down_sweep(struct hops *h, int64_t now_ms)
 	}
 }
 
-void hops_failed(
-	struct hops *h, const char *key, int64_t now_ms, int64_t first_ms, const char *text)
+void hops_failed(struct hops *h, const char *key, const char *name, int64_t now_ms,
+	int64_t first_ms, const char *text)
 {
 	pthread_mutex_lock(&h->lock);
 	struct down **at = down_at(h, key), *d = *at;
@@ -358,16 +358,19 @@ void hops_failed(
 		d->next = *at;
 		*at = d;
 		h->down_count++;
+		d->since_ms = now_ms;
 		d->wait_ms = first_ms;
 		d->until_ms = now_ms + d->wait_ms;
 	} else if (now_ms >= d->until_ms) { /* those that fail beside each other count once */
 		bool stale = d->until_ms + DOWN_FORGET_MS < now_ms;
+		d->since_ms = stale ? now_ms : d->since_ms;
 		d->wait_ms = stale ? first_ms : d->wait_ms * 2;
 		if (d->wait_ms > DOWN_MAX_MS)
 			d->wait_ms = DOWN_MAX_MS;
 		d->until_ms = now_ms + d->wait_ms;
 	}
 	d->probing = false;
+	snprintf(d->name, sizeof(d->name), "%s", name);
 	snprintf(d->text, sizeof(d->text), "%s", text);
 	pthread_mutex_unlock(&h->lock);
 }
@@ -401,6 +404,39 @@ void hops_forget(struct hops *h)
 	}
 	memset(h->bad, 0, sizeof(h->bad));
 	pthread_mutex_unlock(&h->lock);
+}
+
+/* Keeps the max that are down for longest, in order. */
+static size_t down_insert(
+	struct queue_hop_down *out, size_t count, size_t max, const struct down *d)
+{
+	size_t at = count;
+
+	while (at > 0 && d->since_ms < out[at - 1].since_ms)
+		at--;
+	if (at == max)
+		return count;
+	count += count < max;
+	memmove(&out[at + 1], &out[at], (count - at - 1) * sizeof(*out));
+	out[at].since_ms = d->since_ms;
+	memcpy(out[at].name, d->name, sizeof(out[at].name));
+	memcpy(out[at].text, d->text, sizeof(out[at].text));
+	return count;
+}
+
+size_t hops_down_list(struct hops *h, int64_t now_ms, struct queue_hop_down *out, size_t max)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&h->lock);
+	for (size_t i = 0; i < DOWN_BUCKETS && h->down_count > 0; i++) {
+		for (const struct down *d = h->down[i]; d != NULL; d = d->next) {
+			if (d->probing || now_ms < d->until_ms + DOWN_FORGET_MS)
+				count = down_insert(out, count, max, d);
+		}
+	}
+	pthread_mutex_unlock(&h->lock);
+	return count;
 }
 
 int64_t hops_down_count(struct hops *h, int64_t now_ms)

@@ -4,6 +4,7 @@
 #define QUEUE_HOPS_H
 
 #include "base/net.h"
+#include "queue/queue.h"
 #include "smtp/client.h"
 
 struct hops;
@@ -14,7 +15,7 @@ void hops_close(struct hops **h);
 
 /* --- sessions --- */
 
-enum { HOP_TLS_TEXT = 160, HOP_NAME_MAX = 256 };
+enum { HOP_TLS_TEXT = 160, HOP_NAME_MAX = QUEUE_HOP_NAME };
 
 struct hop_session {
 	struct smtp_client *client;
@@ -52,11 +53,12 @@ enum hop_state {
 	HOP_PROBE, /* was down, its time is over: this caller tries, others wait */
 	HOP_DOWN   /* do not try; text says why */
 };
-enum { HOP_TEXT = 512 };
+enum { HOP_TEXT = QUEUE_HOP_TEXT };
 enum hop_state hops_ask(struct hops *h, const char *key, int64_t now_ms, char text[HOP_TEXT]);
-/* No host of it could be reached: down for first_ms, doubling to 10 min with each probe. */
-void hops_failed(
-	struct hops *h, const char *key, int64_t now_ms, int64_t first_ms, const char *text);
+/* No host of it (name, for people) could be reached: down for first_ms, doubling to 10 min with
+ * each probe. */
+void hops_failed(struct hops *h, const char *key, const char *name, int64_t now_ms,
+	int64_t first_ms, const char *text);
 /* As hops_ask, without claiming the probe. */
 bool hops_is_down(struct hops *h, const char *key, int64_t now_ms);
 /* It was reached: up. */
@@ -64,6 +66,8 @@ void hops_reached(struct hops *h, const char *key);
 /* After HOP_PROBE, whatever came of it: another caller may try. */
 void hops_probe_end(struct hops *h, const char *key);
 void hops_forget(struct hops *h); /* all that is down may be tried at once */
+/* Those that were down when last tried, longest first; at most max. How many are written. */
+size_t hops_down_list(struct hops *h, int64_t now_ms, struct queue_hop_down *out, size_t max);
 int64_t hops_down_count(struct hops *h, int64_t now_ms);
 
 /* --- addresses --- */

@@ -135,3 +135,8 @@ void queue_stats_get(struct queue *q, struct queue_stats *out)
 	out->connections_reused = atomic_load(&q->reused);
 	out->hops_down = hops_down_count(q->hops, clock_unix_ms());
 }
+
+size_t queue_hops_down(struct queue *q, struct queue_hop_down *out, size_t max)
+{
+	return hops_down_list(q->hops, clock_unix_ms(), out, max);
+}

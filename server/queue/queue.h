@@ -37,4 +37,14 @@ struct queue_stats {
 };
 void queue_stats_get(struct queue *q, struct queue_stats *out);
 
+enum { QUEUE_HOP_NAME = 256, QUEUE_HOP_TEXT = 512 };
+struct queue_hop_down {
+	char name[QUEUE_HOP_NAME]; /* hosts or domain, for people */
+	char text[QUEUE_HOP_TEXT]; /* what the last attempt came to */
+	int64_t since_ms;
+};
+/* Next hops that could not be reached when they were last tried, at most an hour ago; longest
+ * first, at most max. How many are written. */
+size_t queue_hops_down(struct queue *q, struct queue_hop_down *out, size_t max);
+
 #endif

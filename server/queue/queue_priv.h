@@ -92,6 +92,7 @@ enum hop_kind { HOP_MAILBOX, HOP_HOSTS, HOP_MX, HOP_NOWHERE };
 struct next_hop {
 	enum hop_kind kind;
 	const char *key;                 /* equal for equal hops */
+	const char *name;                /* for people */
 	const char *transport;           /* for attempt rows */
 	struct str account;              /* HOP_MAILBOX */
 	const struct store_relay *relay; /* HOP_HOSTS */

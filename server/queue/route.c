@@ -14,7 +14,7 @@ static void nowhere(struct next_hop *out, const char *ecode, const char *text)
 
 	slot_own_word(&s, ecode, text);
 	out->kind = HOP_NOWHERE;
-	out->key = "";
+	out->key = out->name = "";
 	out->refusal = s.word;
 }
 
@@ -35,6 +35,9 @@ static void hosts_hop(struct delivery *d, struct next_hop *out, const struct sto
 	out->transport = transport;
 	out->key = arena_strdup(d->arena, buf_str(&key));
 	buf_free(&key);
+	out->name = relay->host_count == 1 ? arena_strdup(d->arena, relay->hosts[0])
+					   : arena_printf(d->arena, "%.*s (first of %zu)",
+						     STR_FMT(relay->hosts[0]), relay->host_count);
 	if (relay->host_count == 0)
 		nowhere(out, "4.3.5", "The domain is relayed, but no host is configured for it");
 }
@@ -73,6 +76,7 @@ static void remote_hop(struct delivery *d, const struct store_claim *claim,
 	if (out->literal && str_starts_nocase(to, STR("IPv6:")))
 		to = str_skip(to, 5);
 	out->domain = arena_strdup(d->arena, to);
+	out->name = out->domain;
 	out->key = arena_printf(d->arena, "mx %s%.*s", out->literal ? "ip " : "", STR_FMT(to));
 }
 
@@ -84,6 +88,7 @@ static void target_hop(struct delivery *d, const struct store_claim *claim,
 		out->kind = HOP_MAILBOX;
 		out->account = t->account.name;
 		out->transport = "mailbox";
+		out->name = "mailbox";
 		out->key = arena_printf(d->arena, "mailbox %.*s", STR_FMT(t->account.name));
 		return;
 	case RCPT_RELAY:

@@ -140,6 +140,8 @@ int store_route_list(struct store *s, struct arena *a, struct store_route **rows
 	struct err *err) MUST_USE;
 /* A new route with position 0 goes to the end. */
 int store_route_put(struct store *s, struct store_route *row, struct err *err) MUST_USE;
+/* They change places, in one transaction. */
+int store_route_swap(struct store *s, int64_t a, int64_t b, struct err *err) MUST_USE;
 int store_route_delete(struct store *s, int64_t id, struct err *err) MUST_USE;
 /* The first route that matches, cached: 1, or 0 for direct. transport.id is 0 when the
  * route says direct. */

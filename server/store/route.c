@@ -28,6 +28,7 @@ static const char sql_route_insert[] =
 static const char sql_route_update[] =
 	"UPDATE route SET position = ?2, from_domain = ?3, to_domain = ?4, min_attempts = ?5,"
 	" transport_id = ?6 WHERE id = ?1";
+static const char sql_route_place[] = "UPDATE route SET position = ?2 WHERE id = ?1";
 static const char sql_route_delete[] = "DELETE FROM route WHERE id = ?";
 
 static const char sql_networks[] = "SELECT id, cidr, comment FROM network ORDER BY cidr";
@@ -184,6 +185,52 @@ int store_route_put(struct store *s, struct store_route *row, struct err *err)
 	struct write_op op = {.run = route_run, .committed = dir_changed, .arg = row};
 
 	return store_write(s, &op, err);
+}
+
+struct swap {
+	int64_t a, b;
+	const struct store_route *rows; /* in order */
+	size_t count;
+};
+
+/* All get a place of their own: two that share one could not change it. */
+static int swap_run(struct store *s, struct db *db, void *arg, struct err *err)
+{
+	const struct swap *w = arg;
+
+	(void)s;
+	for (size_t i = 0; i < w->count; i++) {
+		int64_t id = w->rows[i].id, gone = 0;
+		sqlite3_stmt *stmt = db_prepare(db, sql_route_place, err);
+		if (stmt == NULL)
+			return -1;
+		db_bind_int(stmt, 1, id == w->a ? w->b : id == w->b ? w->a : id);
+		db_bind_int(stmt, 2, (int64_t)i + 1);
+		if (put_end(db, db_step(db, stmt, err), &gone, "the route cannot be moved",
+			    "the route is gone", err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int store_route_swap(struct store *s, int64_t a, int64_t b, struct err *err)
+{
+	struct arena *arena = arena_open();
+	struct swap w = {.a = a, .b = b};
+	struct write_op op = {.run = swap_run, .committed = dir_changed, .arg = &w};
+	struct store_route *rows;
+	int found = 0;
+	int rc = store_route_list(s, arena, &rows, &w.count, err);
+
+	w.rows = rows;
+	for (size_t i = 0; rc == 0 && i < w.count; i++)
+		found += (rows[i].id == a) + (rows[i].id == b);
+	if (rc == 0 && found != 2)
+		rc = err_set(err, ERR_PERM, "the route is gone");
+	if (rc == 0)
+		rc = store_write(s, &op, err);
+	arena_close(&arena);
+	return rc;
 }
 
 int store_route_delete(struct store *s, int64_t id, struct err *err)

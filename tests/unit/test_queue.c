@@ -661,6 +661,7 @@ static void a_down_hop_is_left_alone(void **state)
 	int64_t ids[COUNT];
 	struct store_queue_message m;
 	struct queue_stats stats;
+	struct queue_hop_down down;
 	size_t tried = 0;
 
 	(void)state;
@@ -671,6 +672,10 @@ static void a_down_hop_is_left_alone(void **state)
 	assert_int_equal(m.attempt_count, 1);
 	queue_stats_get(b->q, &stats);
 	assert_int_equal(stats.hops_down, 1);
+	assert_int_equal(queue_hops_down(b->q, &down, 1), 1);
+	assert_string_equal(down.name, peer_host(b, dead));
+	assert_non_null(strstr(down.text, "connect"));
+	assert_in_range(down.since_ms, clock_unix_ms() - 60000, clock_unix_ms());
 	for (size_t i = 1; i < COUNT; i++)
 		ids[i] = queue_mail(b, "x@dead.example", 0);
 	gone(b, queue_mail(b, "a@far.example", 0));
@@ -772,6 +777,35 @@ static void stopping_loses_nothing(void **state)
 	box_free(b);
 }
 
+static void lists_what_is_down_longest(void **state)
+{
+	enum { COUNT = 7, MAX = 3 };
+	struct hops *h = hops_open();
+	struct queue_hop_down out[MAX];
+
+	(void)state;
+	assert_int_equal(hops_down_list(h, 1000, out, MAX), 0);
+	for (int i = 0; i < COUNT; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "h%d", i);
+		/* Not in the order of their times. */
+		hops_failed(h, name, name, 1000 + i * 5 % COUNT, 30000, "refused");
+	}
+	assert_int_equal(hops_down_list(h, 1010, out, MAX), MAX);
+	for (size_t i = 0; i < MAX; i++)
+		assert_int_equal(out[i].since_ms, 1000 + i);
+	assert_string_equal(out[0].name, "h0");
+	assert_string_equal(out[0].text, "refused");
+	/* It failed again: that changes nothing of since when. */
+	hops_failed(h, "h0", "h0", 60000, 30000, "timed out");
+	assert_int_equal(hops_down_list(h, 60001, out, 1), 1);
+	assert_int_equal(out[0].since_ms, 1000);
+	assert_string_equal(out[0].text, "timed out");
+	/* Not tried for long: nobody knows. */
+	assert_int_equal(hops_down_list(h, 60001 + 2 * 3600 * 1000, out, MAX), 0);
+	hops_close(&h);
+}
+
 static void down_memory_grows(void **state)
 {
 	struct hops *h = hops_open();
@@ -781,8 +815,9 @@ static void down_memory_grows(void **state)
 	(void)state;
 	assert_int_equal(hops_ask(h, "k", now_ms, text), HOP_UP);
 	for (int i = 0; i < 8; i++) {
-		hops_failed(h, "k", now_ms, 30000, "refused");
-		hops_failed(h, "k", now_ms + 1, 30000, "refused"); /* beside it: counts once */
+		hops_failed(h, "k", "k.example", now_ms, 30000, "refused");
+		hops_failed(h, "k", "k.example", now_ms + 1, 30000,
+			"refused"); /* beside it: counts once */
 		assert_int_equal(hops_ask(h, "k", now_ms + wait_ms - 1, text), HOP_DOWN);
 		assert_string_equal(text, "refused");
 		assert_int_equal(hops_down_count(h, now_ms + 1), 1);
@@ -795,7 +830,7 @@ static void down_memory_grows(void **state)
 	assert_int_equal(hops_ask(h, "k", now_ms, text), HOP_PROBE);
 	hops_reached(h, "k");
 	assert_int_equal(hops_ask(h, "k", now_ms, text), HOP_UP);
-	hops_failed(h, "k", now_ms, 30000, "x");
+	hops_failed(h, "k", "k.example", now_ms, 30000, "x");
 	hops_forget(h);
 	assert_int_equal(hops_ask(h, "k", now_ms, text), HOP_UP);
 	hops_close(&h);
@@ -806,6 +841,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(backoff_doubles),
 		cmocka_unit_test(down_memory_grows),
+		cmocka_unit_test(lists_what_is_down_longest),
 		cmocka_unit_test(a_whole_life),
 		cmocka_unit_test(destinations_are_found),
 		cmocka_unit_test(recipients_share_a_transaction),

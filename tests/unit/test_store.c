@@ -615,6 +615,30 @@ static void routes_choose_the_first_match(void **state)
 	assert_int_equal(store_transport_delete(f->s, t.id, &err), -1);
 }
 
+static void routes_change_places(void **state)
+{
+	struct fixture *f = *state;
+	/* Two share a place, as older rows may. */
+	struct store_route in[] = {{.position = 1, .to_domain = STR("a")},
+		{.position = 4, .to_domain = STR("b")}, {.position = 4, .to_domain = STR("c")}};
+	static const char *const wanted[] = {"a", "c", "b"};
+	struct store_route *rows;
+	size_t n;
+	struct err err;
+
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(store_route_put(f->s, &in[i], &err), 0);
+	assert_int_equal(store_route_swap(f->s, in[2].id, in[1].id, &err), 0);
+	assert_int_equal(store_route_list(f->s, f->a, &rows, &n, &err), 0);
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		assert_true(str_eq(rows[i].to_domain, str_from(wanted[i])));
+		assert_int_equal(rows[i].position, i + 1);
+	}
+	assert_int_equal(store_route_swap(f->s, in[0].id, 99, &err), -1);
+	assert_string_equal(err.text, "the route is gone");
+}
+
 static void trusted_networks_and_sessions(void **state)
 {
 	struct fixture *f = *state;
@@ -713,6 +737,7 @@ int main(void)
 		T(spool_and_rows_are_compared_at_start),
 		T(directory_changes_are_seen_at_once),
 		T(routes_choose_the_first_match),
+		T(routes_change_places),
 		T(trusted_networks_and_sessions),
 		T(figures_are_right_after_a_crash),
 		T(counters_add_up),
