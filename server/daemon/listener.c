@@ -344,10 +344,13 @@ static bool accept_again(struct listener *l)
 	return again;
 }
 
+/* Out of accept for good. The reference goes in the same step: listener_close, which holds
+ * one itself, then frees the listener before the process ends. */
 static void accept_leave(struct listener *l)
 {
 	pthread_mutex_lock(&l->lock);
 	l->waiting--;
+	l->refs--;
 	pthread_cond_broadcast(&l->left);
 	pthread_mutex_unlock(&l->lock);
 }
@@ -383,7 +386,7 @@ static void *acceptor(void *arg)
 	for (;;) {
 		if (accept_next(l, &s) < 0) {
 			accept_leave(l);
-			break;
+			return NULL;
 		}
 		session_begin(l, &s);
 		if (session_serve(l, &s) && !accept_again(l))
