@@ -254,10 +254,10 @@ static void serve_http(struct listener *l, struct session *s)
 				s->tls ? err.text : "the listener has no TLS section", NULL);
 			conn_close(&conn);
 		}
-		tls_server_release(&s->tls);
-		if (conn == NULL)
-			return;
 	}
+	tls_server_release(&s->tls); /* also the one a plain page does not use */
+	if (conn == NULL)
+		return;
 	struct listener_spec spec = {
 		.name = s->name, .role = s->role, .ip = l->ip, .port = l->port, .path = path};
 	l->deps->http.serve(l->deps->http.state, conn, &spec);
