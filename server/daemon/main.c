@@ -88,6 +88,8 @@ static int run(struct config *c, struct err *err)
 
 	log_setup(c->log_level, c->log_format);
 	p.gateway.config = config_holder_new(c);
+	/* From daemon_start on a reload may replace it. */
+	const struct config *first = config_snapshot(p.gateway.config);
 	if (daemon_open(c, &d, err) < 0)
 		goto out;
 	p.gateway.daemon = d;
@@ -95,8 +97,8 @@ static int run(struct config *c, struct err *err)
 		daemon_start(d, &p.gateway,
 			(struct listener_http){.state = p.webui, .serve = http_serve}, err) < 0)
 		goto out;
-	if (c->localserve)
-		localserve_print(stdout, c);
+	if (first->localserve)
+		localserve_print(stdout, first);
 	daemon_wait(d);
 	rc = 0;
 out:
@@ -104,6 +106,7 @@ out:
 		daemon_drain(d);
 	parts_close(&p);
 	daemon_close(&d);
+	config_release(first);
 	config_holder_free(&p.gateway.config);
 	return rc;
 }
