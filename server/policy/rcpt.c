@@ -75,6 +75,34 @@ static void relay_verdict(struct rcpt_target *out, bool listed)
 	}
 }
 
+/* Nobody was named for a hosted domain's postmaster: the account of the domain's oldest
+ * mailbox address reads it. */
+static int postmaster_resolve(struct store *s, const struct config *c, struct arena *a,
+	struct rcpt_target *out, struct err *err)
+{
+	struct store_address *rows;
+	const struct store_address *first = NULL;
+	size_t count;
+
+	out->verdict = RCPT_UNKNOWN_USER;
+	if (c->postmaster_account != NULL &&
+		(mailbox_of(s, str_from(c->postmaster_account), a, out, err) < 0 ||
+			out->verdict == RCPT_MAILBOX))
+		return out->verdict == RCPT_MAILBOX ? 0 : -1;
+	if (out->domain.delivery == STORE_DELIVERY_RELAY) {
+		relay_verdict(out, true);
+		return 0;
+	}
+	if (store_address_list(s, out->domain.id, 0, a, &rows, &count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].kind == STORE_ADDRESS_MAILBOX &&
+			(first == NULL || rows[i].id < first->id))
+			first = &rows[i];
+	}
+	return first == NULL ? 0 : mailbox_of(s, first->account, a, out, err);
+}
+
 static int hosted_resolve(struct store *s, const struct config *c,
 	const struct message_address *addr, struct arena *a, struct rcpt_target *out,
 	struct err *err)
@@ -109,12 +137,8 @@ static int hosted_resolve(struct store *s, const struct config *c,
 		relay_verdict(out, false);
 		return 0;
 	}
-	if (postmaster && c->postmaster_account != NULL)
-		return mailbox_of(s, str_from(c->postmaster_account), a, out, err);
-	if (out->domain.delivery == STORE_DELIVERY_RELAY && postmaster) {
-		relay_verdict(out, true); /* RFC 5321 4.5.1: somebody must read it */
-		return 0;
-	}
+	if (postmaster) /* RFC 5321 4.5.1: somebody must read it */
+		return postmaster_resolve(s, c, a, out, err);
 	out->verdict = RCPT_UNKNOWN_USER;
 	return 0;
 }

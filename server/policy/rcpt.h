@@ -30,8 +30,10 @@ struct rcpt_target {
 /* Case rule, "+" separator and catch-all applied. addr.domain may be Unicode. An address
  * with a domain that cannot be one is ERR_PERM; trouble with the store ERR_TEMP.
  * In localserve mode a domain that is not hosted counts as a mailbox of account "mox".
- * postmaster (any case) of a hosted domain or of the host name itself is always known: it
- * falls to the postmaster account when nothing else has it (RFC 5321 4.5.1). */
+ * postmaster (any case) of a hosted domain is known as long as the domain has somebody (RFC
+ * 5321 4.5.1): when nothing else has it, not even a catch-all, it falls to the postmaster
+ * account, without one to the account of the domain's oldest mailbox address. That of the host
+ * name itself is the postmaster account's. */
 int rcpt_resolve(struct store *s, const struct config *c, const struct message_address *addr,
 	struct arena *a, struct rcpt_target *out, struct err *err) MUST_USE;
 

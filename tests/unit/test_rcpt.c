@@ -160,6 +160,32 @@ static void resolve(struct fixture *f, const char *text, struct rcpt_target *out
 	assert_int_equal(rcpt_resolve(f->s, f->c, &addr, f->a, out, &err), 0);
 }
 
+/* RFC 5321 4.5.1: also where the admin named nobody, or somebody who is gone. */
+static void postmaster_is_somebody(void **state)
+{
+	static const char *const accounts[] = {NULL, "gone"};
+	struct fixture *f = *state;
+	struct rcpt_target t;
+	int64_t old = domain(f, "old.example", STORE_DELIVERY_MAILBOX, STORE_CHECK_LIST, false);
+
+	row(f, old, "zeno", STORE_ADDRESS_MAILBOX, f->bert);
+	row(f, old, "adam", STORE_ADDRESS_MAILBOX, f->anna);
+	domain(f, "bare.example", STORE_DELIVERY_MAILBOX, STORE_CHECK_LIST, false);
+	for (size_t i = 0; i < sizeof(accounts) / sizeof(accounts[0]); i++) {
+		f->c->postmaster_account =
+			accounts[i] != NULL ? config_strdup(f->c, accounts[i]) : NULL;
+		resolve(f, "Postmaster@old.example", &t);
+		assert_int_equal(t.verdict, RCPT_MAILBOX);
+		assert_true(str_eq(t.account.name, STR("bert")));
+		resolve(f, "postmaster@list.example", &t);
+		assert_int_equal(t.verdict, RCPT_RELAY);
+		resolve(f, "postmaster@bare.example", &t);
+		assert_int_equal(t.verdict, RCPT_UNKNOWN_USER);
+		resolve(f, "nobody@old.example", &t);
+		assert_int_equal(t.verdict, RCPT_UNKNOWN_USER);
+	}
+}
+
 static void resolves_each_case(void **state)
 {
 	struct fixture *f = *state;
@@ -253,6 +279,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(resolves_each_case, setup, teardown),
+		cmocka_unit_test_setup_teardown(postmaster_is_somebody, setup, teardown),
 		cmocka_unit_test_setup_teardown(expands_aliases, setup, teardown),
 		cmocka_unit_test_setup_teardown(nested_aliases_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(ownership, setup, teardown),
