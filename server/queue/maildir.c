@@ -1,7 +1,9 @@
 #include "queue/maildir.h"
 
 #include "base/buf.h"
+#include "base/log.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -180,4 +182,48 @@ int maildir_deliver(const struct maildir_mail *mail, struct err *err)
 		return -1;
 	snprintf(tmp, sizeof(tmp), "%s/new", home);
 	return folder_sync(tmp, err);
+}
+
+static size_t tmp_sweep(const char *tmp, int64_t now_s)
+{
+	DIR *dir = opendir(tmp);
+	struct dirent *e;
+	size_t n = 0;
+
+	if (dir == NULL)
+		return 0; /* an account without mail has none */
+	while ((e = readdir(dir)) != NULL) {
+		struct stat st;
+		if (e->d_name[0] == '.' ||
+			fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			!S_ISREG(st.st_mode) || now_s - st.st_mtime < MAILDIR_TMP_AGE_S)
+			continue;
+		if (unlinkat(dirfd(dir), e->d_name, 0) == 0)
+			n++;
+		else if (errno != ENOENT)
+			log_event(LOG_LEVEL_WARN, "maildir.sweep_failed", "folder", tmp, "error",
+				strerror(errno), NULL);
+	}
+	closedir(dir);
+	return n;
+}
+
+size_t maildir_sweep(const char *data_dir, int64_t now_s)
+{
+	char path[PATH_ROOM + NAME_ROOM];
+	struct dirent *e;
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "%s/mail", data_dir);
+	DIR *dir = opendir(path);
+	if (dir == NULL)
+		return 0;
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/mail/%s/tmp", data_dir, e->d_name);
+		n += tmp_sweep(path, now_s);
+	}
+	closedir(dir);
+	return n;
 }

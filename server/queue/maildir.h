@@ -22,4 +22,10 @@ struct maildir_mail {
  * nothing is left behind. ERR_FULL: no space; ERR_TEMP: other trouble with the disk. */
 int maildir_deliver(const struct maildir_mail *mail, struct err *err) MUST_USE;
 
+enum { MAILDIR_TMP_AGE_S = 36 * 3600 };
+
+/* Removes what a crash left in tmp/ of any account, once it is MAILDIR_TMP_AGE_S old (the
+ * Maildir convention). Trouble is logged. Returns how many files went. */
+size_t maildir_sweep(const char *data_dir, int64_t now_s);
+
 #endif

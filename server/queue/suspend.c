@@ -2,6 +2,7 @@
  * in small writes with pauses ten times as long, so that acceptance and other deliveries
  * hardly notice a million recipients being put off. The destination is off the due list
  * meanwhile. */
+#include "queue/maildir.h"
 #include "queue/queue_priv.h"
 
 #include "base/log.h"
@@ -87,6 +88,13 @@ void *suspend_run(void *arg)
 {
 	struct queue *q = arg;
 
+	/* Here, as this thread has nothing else to do yet. */
+	const struct config *config = config_snapshot(q->opt.config);
+	size_t swept = maildir_sweep(config->data_dir, clock_unix_ms() / 1000);
+	config_release(config);
+	if (swept > 0)
+		log_event(LOG_LEVEL_INFO, "maildir.swept", "files",
+			num_text((int64_t)swept, (char[NUM_TEXT]){0}), NULL);
 	pthread_mutex_lock(&q->lock);
 	while (!atomic_load(&q->stopping) || q->suspend_first != NULL) {
 		struct suspend *s = q->suspend_first;

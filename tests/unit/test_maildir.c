@@ -3,6 +3,8 @@
 #include "queue/maildir.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -190,11 +192,52 @@ static void bad_accounts_and_full_disks(void **state)
 	store_body_close(&body);
 }
 
+/* A kill between create and link leaves a file in tmp/. */
+static void old_leftovers_are_swept(void **state)
+{
+	static const struct {
+		const char *path;
+		int64_t age;
+		bool stays;
+	} files[] = {
+		{"mail/sweep/tmp/old", MAILDIR_TMP_AGE_S + 1, false},
+		{"mail/sweep/tmp/young", MAILDIR_TMP_AGE_S - 60, true},
+		{"mail/sweep/tmp/.hidden", MAILDIR_TMP_AGE_S + 1, true},
+		{"mail/sweep/new/old", MAILDIR_TMP_AGE_S + 1, true},
+		{"mail/sweep/cur/old", MAILDIR_TMP_AGE_S + 1, true},
+	};
+	static const char *const folders[] = {
+		"mail", "mail/sweep", "mail/sweep/tmp", "mail/sweep/new", "mail/sweep/cur"};
+	const int64_t now = 1800000000;
+	char path[300];
+
+	(void)state;
+	assert_int_equal(maildir_sweep("/nonexistent", now), 0);
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);
+		assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i].path);
+		FILE *f = fopen(path, "w");
+		assert_non_null(f);
+		assert_int_equal(fclose(f), 0);
+		struct timespec t[2] = {{now - files[i].age, 0}, {now - files[i].age, 0}};
+		assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
+	}
+	assert_int_equal(maildir_sweep(dir, now), 1);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i].path);
+		assert_int_equal(access(path, F_OK) == 0, files[i].stays);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(content_arrives),
 		cmocka_unit_test(large_ones_too),
+		cmocka_unit_test(old_leftovers_are_swept),
 		cmocka_unit_test(bad_accounts_and_full_disks),
 	};
 	return cmocka_run_group_tests(tests, up, down);
