@@ -8,12 +8,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PUMP_SIZE = 16 * 1024, PUMP_IDLE_MS = 120 * 1000 };
+enum {
+	PUMP_SIZE = 16 * 1024,
+	PUMP_IDLE_MS = 120 * 1000,
+	PUMP_IN_VAIN_MAX = 16, /* rounds that move nothing, before they become slow */
+	PUMP_IN_VAIN_MS = 20
+};
 
 struct side { /* one direction */
 	char data[PUMP_SIZE];
 	size_t at, len;
-	bool ended;
+	bool ended, moved;
 };
 
 static bool would_block(void)
@@ -32,6 +37,7 @@ static bool inward(struct conn *c, int fd, struct side *s)
 			s->at = 0;
 			s->len = (size_t)n;
 			s->ended = n == 0;
+			s->moved = true;
 			if (s->ended)
 				shutdown(fd, SHUT_WR);
 		}
@@ -40,6 +46,7 @@ static bool inward(struct conn *c, int fd, struct side *s)
 		ssize_t n = send(fd, s->data + s->at, s->len, MSG_NOSIGNAL);
 		if (n < 0)
 			return would_block();
+		s->moved = true;
 		s->at += (size_t)n;
 		s->len -= (size_t)n;
 	}
@@ -60,29 +67,50 @@ static bool outward(struct conn *c, int fd, struct side *s)
 		ssize_t n = conn_send(c, s->data + s->at, s->len);
 		if (n <= 0)
 			return n < 0 && would_block();
+		s->moved = true;
 		s->at += (size_t)n;
 		s->len -= (size_t)n;
 	}
 }
 
+/* What each side waits for. One that waits for nothing is left out: poll would tell at once,
+ * and again and again, that its peer has hung up. */
+static void interests(
+	const struct side *in, const struct side *out, int outer, int fd, struct pollfd p[2])
+{
+	p[0] = (struct pollfd){.fd = outer};
+	p[1] = (struct pollfd){.fd = fd};
+	/* A side whose octets the other has not taken is not read. */
+	if (in->len > 0)
+		p[1].events |= POLLOUT;
+	else if (!in->ended)
+		p[0].events |= POLLIN;
+	if (out->len > 0)
+		p[0].events |= POLLOUT;
+	else
+		p[1].events |= POLLIN;
+	/* While the answer is made, a client that is gone altogether is still of interest. */
+	if (p[0].events == 0 && !in->ended)
+		p[0].fd = -1;
+	if (p[1].events == 0)
+		p[1].fd = -1;
+}
+
 void pump_run(struct conn *c, int fd)
 {
 	struct side in = {.len = 0}, out = {.len = 0};
-	int outer = conn_fd(c);
+	int outer = conn_fd(c), in_vain = 0;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return;
 	while (inward(c, fd, &in) && outward(c, fd, &out)) {
-		struct pollfd p[2] = {{.fd = outer}, {.fd = fd, .events = POLLIN}};
-		/* A side whose octets the other has not taken is not read. */
-		if (in.len == 0 && !in.ended)
-			p[0].events |= POLLIN;
-		if (in.len > 0)
-			p[1].events |= POLLOUT;
-		if (out.len > 0) {
-			p[0].events |= POLLOUT;
-			p[1].events &= ~POLLIN;
-		}
+		struct pollfd p[2];
+		/* TLS may want to read before it writes, which poll knows nothing of. */
+		in_vain = in.moved || out.moved ? 0 : in_vain + 1;
+		in.moved = out.moved = false;
+		if (in_vain > PUMP_IN_VAIN_MAX)
+			(void)poll(NULL, 0, PUMP_IN_VAIN_MS);
+		interests(&in, &out, outer, fd, p);
 		int n = poll(p, 2, PUMP_IDLE_MS);
 		if (n == 0 || (n < 0 && errno != EINTR))
 			return;
