@@ -75,6 +75,42 @@ static bool announces_too_much(struct MHD_Connection *mhd)
 	return length.len > 0 && !str_to_u64(length, URLFORM_BODY_MAX, &n);
 }
 
+struct framing { /* what says where a request ends, and whom it is for */
+	unsigned hosts, lengths, codings;
+	bool bad_name, bad_coding;
+};
+
+static enum MHD_Result framing_note(
+	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct framing *f = cls;
+	struct str name = str_from(key);
+
+	(void)kind;
+	for (size_t i = 0; i < name.len; i++) {
+		if (!ascii_is_alnum(name.p[i]) && strchr("!#$%&'*+-.^_`|~", name.p[i]) == NULL)
+			f->bad_name = true;
+	}
+	f->hosts += str_eq_nocase(name, STR("Host"));
+	f->lengths += str_eq_nocase(name, STR("Content-Length"));
+	if (str_eq_nocase(name, STR("Transfer-Encoding"))) {
+		f->codings++;
+		f->bad_coding = f->bad_coding || !str_eq_nocase(str_from(value), STR("chunked"));
+	}
+	return MHD_YES;
+}
+
+/* RFC 9112 3.2, 5.1, 6.1: what a proxy before us may read in another way is refused, so that
+ * nobody smuggles a second request in the body of a first. */
+static bool is_ambiguous(struct MHD_Connection *mhd, const char *version)
+{
+	struct framing f = {.hosts = 0};
+
+	(void)MHD_get_connection_values(mhd, MHD_HEADER_KIND, framing_note, &f);
+	return f.bad_name || f.bad_coding || f.hosts > 1 || f.lengths + f.codings > 1 ||
+	       (f.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0);
+}
+
 /* libmicrohttpd only reads it, but asks for a pointer that is not const. */
 static struct MHD_Response *constant_response(const void *data, size_t len)
 {
@@ -265,7 +301,6 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
 
 	(void)cls;
 	(void)url;
-	(void)version;
 	if (r == NULL || r->client == NULL)
 		return MHD_NO;
 	if (r->done)
@@ -273,6 +308,8 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
 	if (!r->seen) {
 		r->seen = true;
 		client_deadline(r->client, SERVER_BODY_MS, false);
+		if (is_ambiguous(mhd, version))
+			return plain_answer(mhd, 400, "This request can be read in two ways.\n");
 		if (announces_too_much(mhd))
 			return plain_answer(
 				mhd, 413, "This is more than a form may hold: 1 MiB.\n");

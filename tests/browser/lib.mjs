@@ -45,6 +45,18 @@ function answers(ip, port) {
 	});
 }
 
+/** Octets to the admin port, as they are; resolves to all that comes back until it is closed. */
+export function rawHttp(mox, text, localAddress) {
+	return new Promise((resolve, reject) => {
+		const s = net.connect({ port: 1080, host: mox.ip, localAddress }, () => s.write(text));
+		let got = '';
+		s.setTimeout(5000, () => { s.destroy(); reject(new Error(`not closed after: ${got.slice(0, 200)}`)); });
+		s.on('data', (data) => { got += data; });
+		s.on('error', () => {});
+		s.on('close', () => resolve(got));
+	});
+}
+
 /** One message by SMTP; resolves to the reply to its end. */
 export function sendMail(mox, from, to, lines) {
 	const commands = ['EHLO test.example', `MAIL FROM:<${from}>`, ...[to].flat().map((a) => `RCPT TO:<${a}>`),

@@ -1,6 +1,7 @@
 // The admin pages used as a person would, in Chromium. run.mjs [PART OF A TEST'S NAME]
 import assert from 'node:assert/strict';
-import { PASSWORD, login, newPage, overflow, sendMail, sleep, smtpPeer, startBrowser, startMox } from './lib.mjs';
+import net from 'node:net';
+import { PASSWORD, login, newPage, overflow, rawHttp, sendMail, sleep, smtpPeer, startBrowser, startMox } from './lib.mjs';
 
 const XSS = '<img src=x onerror=alert(1)><script>alert(2)</script>"\'>';
 const tests = [];
@@ -231,11 +232,17 @@ withAndWithout('markup in senders, replies, hosts and searches is only text', as
 	const sender = '"<img/src=x/onerror=alert(3)>"@evil.example';
 	await login(page, t.mox.base);
 	await createDomain(page, t.mox.base, name, peer.port);
-	await sendMail(t.mox, sender, `ann@${name}`, [`Subject: ${XSS}`, `From: ${XSS} <a@evil.example>`, `Message-ID: <${XSS}@x>`, '', XSS]);
+	await sendMail(t.mox, sender, `ann@${name}`, [`Subject: ${XSS}`, `From: ${XSS} <a@evil.example>`, `To: =?utf-8?b?${Buffer.from(XSS).toString('base64')}?=`, `Message-ID: <${XSS}@x>`, '', XSS]);
 	await tried(page, t.mox.base, `ann@${name}`);
 	assert.match(await page.textContent('tbody'), /<script>alert\(2\)<\/script>/);
 	await page.click(`tbody a:has-text("ann@${name}")`);
 	assert.match(await page.textContent('.attempts'), /<script>alert\(2\)<\/script>/);
+	for (const field of ['Subject', 'From', 'To'])
+		assert.match(await page.locator('.pairs div', { hasText: field }).first().textContent(), /<img src=x onerror=alert\(1\)>/, field);
+	assert.equal(await page.locator('img, script:not([src]), [onerror]').count(), 0);
+	assert.ok(!(await page.isVisible('pre.headers')));
+	await page.click('summary:has-text("Whole header")');
+	assert.match(await page.textContent('pre.headers'), /Subject: <img src=x/);
 	for (const where of ['queue', `queue?q=${encodeURIComponent(XSS)}&dest=${encodeURIComponent(XSS)}&state=${encodeURIComponent(XSS)}`,
 		`queue?done=${encodeURIComponent(XSS)}&n=${encodeURIComponent(XSS)}`, `${encodeURIComponent(XSS)}`, `login?next=${encodeURIComponent(XSS)}`]) {
 		await page.goto(t.mox.base + where);
@@ -260,6 +267,67 @@ test('a planted session cookie is worth nothing, and logging in makes a new one'
 	await login(page, t.mox.base);
 	const cookie = (await page.context().cookies()).find((c) => c.name === 'mox-session');
 	assert.notEqual(cookie.value, value);
+});
+
+test('odd requests: two meanings, traversal, sizes, methods', async (t) => {
+	const form = 'Content-Type: application/x-www-form-urlencoded\r\n', close = 'Connection: close\r\n';
+	const get = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${close}${more}\r\n`;
+	const post = (head, body = '') => `POST /admin/login HTTP/1.1\r\nHost: x\r\n${form}${head}\r\n${body}`;
+	const second = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+	for (const [what, text, status] of [
+		['no Host', `GET /healthz HTTP/1.1\r\n${close}\r\n`, 400],
+		['two Hosts', get('/healthz', 'Host: y\r\n'), 400],
+		['length and coding', post('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', `0\r\n\r\n${second}`), 400],
+		['two lengths', post('Content-Length: 5\r\nContent-Length: 0\r\n', `hello${second}`), 400],
+		['an unknown coding', post('Transfer-Encoding: xchunked\r\n', second), 400],
+		['a space before the colon', get('/healthz', 'Content-Length : 5\r\n'), 400],
+		['a signed length', post('Content-Length: +5\r\n', 'hello'), 400],
+		['too long a body', post('Content-Length: 99999999\r\n'), 413],
+		['too long a header', get('/healthz', `X: ${'a'.repeat(70000)}\r\n`), 431],
+		['traversal', get('/admin/static/x/../../../../etc/passwd'), 404],
+		['encoded traversal', get('/admin/static/%2e%2e/%2e%2e/etc/passwd'), 404],
+		['a method nobody knows', get('/admin/login').replace('GET', 'FOO'), 405],
+		['no token', post(`${close}Content-Length: 17\r\n`, 'password=moxadmin'), 403],
+		['no form', post(`${close}Content-Length: 2\r\n`, '{}').replace('x-www-form-urlencoded', 'json'), 415],
+		['from elsewhere', post(`${close}Sec-Fetch-Site: cross-site\r\nContent-Length: 3\r\n`, 'a=b'), 403],
+		['alive', get('/healthz'), 200],
+		['ready', get('/readyz'), 200],
+	]) {
+		const got = await rawHttp(t.mox, text);
+		assert.match(got, new RegExp(`^HTTP/1\\.1 ${status} `), what);
+		assert.doesNotMatch(got, /root:/, what);
+		if (status === 400) assert.doesNotMatch(got, / 200 OK/, what);
+	}
+	const other = await rawHttp(t.mox, 'GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n');
+	assert.doesNotMatch(other, /evil/);
+	const away = await rawHttp(t.mox, get('/admin/login?next=//evil.example'));
+	assert.match(away, /Content-Security-Policy: default-src 'none'; style-src 'self'/);
+});
+
+test('500 clients that never finish a request hold nobody up', async (t) => {
+	const slow = [], page = await t.page();
+	for (let i = 0; i < 500; i++) {
+		const s = net.connect(1080, t.mox.ip, () => s.write('GET /admin/ HTTP/1.1\r\nHost: x\r\nX-Slow: '));
+		s.on('error', () => {});
+		slow.push(s);
+	}
+	await sleep(300);
+	await login(page, t.mox.base);
+	const start = Date.now();
+	await page.goto(`${t.mox.base}queue`);
+	assert.ok(Date.now() - start < 3000);
+	for (const s of slow) s.destroy();
+});
+
+test('no page takes an address elsewhere as where to go after the log-in', async (t) => {
+	for (const next of ['//evil.example', 'https://evil.example', '/\\evil.example', '..//evil.example', '@evil.example']) {
+		const page = await t.page();
+		await page.goto(`${t.mox.base}login?next=${encodeURIComponent(next)}`);
+		await page.fill('#password', PASSWORD);
+		await page.click('button:has-text("Log in")');
+		await page.waitForSelector('h1:has-text("Overview")');
+		assert.equal(page.url(), t.mox.base);
+	}
 });
 
 for (const look of [{ width: 1300 }, { width: 1300, dark: true }, { width: 390 }, { width: 390, dark: true }])
