@@ -3,6 +3,9 @@
 #include "webui/pages.h"
 #include "webui/queueview.h"
 
+/* A message may have thousands of both; a page stays under 100 KiB. */
+enum { RCPTS_SHOWN = 50, ATTEMPTS_SHOWN = 40 };
+
 static const char *outcome_label(enum store_outcome o)
 {
 	switch (o) {
@@ -42,7 +45,9 @@ static void attempts_fill(struct page *p, const struct store_queue_message *m)
 {
 	struct tval *list = tval_set_list(p->arena, p->view, "attempts");
 
-	for (size_t i = m->attempt_count; i-- > 0;) {
+	if (m->attempt_count > ATTEMPTS_SHOWN)
+		page_count(p, p->view, "older", (int64_t)m->attempt_count - ATTEMPTS_SHOWN);
+	for (size_t i = m->attempt_count; i-- > 0 && m->attempt_count - i <= ATTEMPTS_SHOWN;) {
 		const struct store_attempt_row *a = &m->attempts[i];
 		struct tval *row = tval_add_map(p->arena, list);
 		for (size_t r = 0; r < m->rcpt_count; r++) {
@@ -77,11 +82,34 @@ static void flags_fill(struct page *p, const struct store_queue_message *m)
 		tval_add_text(p->arena, list, "REQUIRETLS");
 }
 
-static void message_fill(struct page *p, const struct store_queue_message *m)
+/* ?after=N: those behind the first N. */
+static void rcpts_fill(struct page *p, const struct store_queue_message *m)
 {
 	struct tval *list = tval_set_list(p->arena, p->view, "rcpts");
-	char id[STORE_ID_TEXT];
+	size_t after = (size_t)page_number(urlform_get(&p->query, "after"));
 	bool held = false, queued = false;
+
+	if (after >= m->rcpt_count)
+		after = 0;
+	for (size_t i = 0; i < m->rcpt_count; i++) {
+		if (i >= after && i - after < RCPTS_SHOWN)
+			queueview_rcpt(p, tval_add_map(p->arena, list), &m->rcpts[i]);
+		held = held || m->rcpts[i].state == STORE_RCPT_HELD;
+		queued = queued || m->rcpts[i].state == STORE_RCPT_QUEUED;
+	}
+	tval_set_flag(p->arena, p->view, "any_held", held);
+	tval_set_flag(p->arena, p->view, "any_queued", queued);
+	tval_set_flag(p->arena, p->view, "several", m->rcpt_count > 1);
+	if (m->rcpt_count > RCPTS_SHOWN)
+		page_count(p, p->view, "rcpt_count", (int64_t)m->rcpt_count);
+	tval_set_flag(p->arena, p->view, "later_page", after > 0);
+	if (m->rcpt_count - after > RCPTS_SHOWN)
+		tval_set_printf(p->arena, p->view, "next_after", "%zu", after + RCPTS_SHOWN);
+}
+
+static void message_fill(struct page *p, const struct store_queue_message *m)
+{
+	char id[STORE_ID_TEXT];
 
 	tval_set_text(p->arena, p->view, "id", store_id_text(m->id, id));
 	tval_set_str(p->arena, p->view, "from", m->mail_from);
@@ -94,14 +122,7 @@ static void message_fill(struct page *p, const struct store_queue_message *m)
 	page_size(p, p->view, "size", m->size);
 	page_time(p, p->view, "received", m->received_ms);
 	flags_fill(p, m);
-	for (size_t i = 0; i < m->rcpt_count; i++) {
-		queueview_rcpt(p, tval_add_map(p->arena, list), &m->rcpts[i]);
-		held = held || m->rcpts[i].state == STORE_RCPT_HELD;
-		queued = queued || m->rcpts[i].state == STORE_RCPT_QUEUED;
-	}
-	tval_set_flag(p->arena, p->view, "any_held", held);
-	tval_set_flag(p->arena, p->view, "any_queued", queued);
-	tval_set_flag(p->arena, p->view, "several", m->rcpt_count > 1);
+	rcpts_fill(p, m);
 	if (m->held_spool_missing)
 		page_notice(p, PAGE_NOTICE_BAD,
 			"The file with this message's content is missing from the spool folder; it "

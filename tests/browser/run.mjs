@@ -131,6 +131,24 @@ test('many messages: all that match are held after a question with their number'
 	assert.equal(await page.locator('.chip.held').count(), 6);
 });
 
+test('a message with many recipients: in pages, each under 100 KiB', async (t) => {
+	const page = await t.page(), peer = await t.peer({ RCPT: `450 4.7.1 ${'later, please; '.repeat(15)}` });
+	const name = domainName(), to = Array.from({ length: 90 }, (_, i) => `r${i}@${name}`);
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, name, peer.port);
+	await sendMail(t.mox, 'bob@sender.example', to, ['Subject: x', `X-Long: ${'<>'.repeat(400)}`, '', 'x']);
+	await tried(page, t.mox.base, to[0]);
+	await page.goto(`${t.mox.base}queue?q=${encodeURIComponent(to[0])}`);
+	await page.click(`tbody a:has-text("${to[0]}")`);
+	assert.match(await page.textContent('h2:has-text("Recipients")'), /90 in all/);
+	assert.equal(await page.locator('.recipients tbody tr').count(), 50);
+	assert.ok((await page.content()).length < 100 * 1024);
+	await page.click('.pages a:has-text("Next page")');
+	assert.equal(await page.locator('.recipients tbody tr').count(), 40);
+	await page.click('.title button:has-text("Hold")');
+	await page.waitForSelector('.done:has-text("Put on hold: 90 recipients")');
+});
+
 withAndWithout('a domain with wrong values, then right ones, and mail for it', async (t, look) => {
 	const page = await t.page(look), peer = await t.peer(), name = domainName();
 	await login(page, t.mox.base);
@@ -144,6 +162,7 @@ withAndWithout('a domain with wrong values, then right ones, and mail for it', a
 	assert.match(await page.textContent('#p-relay_hosts'), /123456/);
 	assert.match(await page.getAttribute('[name=name]', 'aria-describedby'), /p-name/);
 	assert.equal(await page.inputValue('[name=name]'), 'not a domain!');
+	assert.equal(await page.evaluate(() => document.activeElement.name), 'name', 'the first wrong field has the focus');
 	assert.equal(await page.inputValue('[name=description]'), 'kept <b>as typed</b>');
 	assert.equal(await page.inputValue('[name=relay_hosts]'), 'mail.example:123456');
 	assert.ok(await page.isChecked('[name=delivery][value=relay]'));
