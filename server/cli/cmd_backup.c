@@ -1,6 +1,6 @@
-/* cmd_backup - a copy of the data directory that mox can start from. The database goes
- * through SQLite's online backup; message files are copied around it, so that every file
- * the copied database names was copied before or after. */
+/* cmd_backup - a copy of the data directory that mox can start from. The database goes first,
+ * through SQLite's online backup, then the files: those it names are there already, or their
+ * messages were delivered meanwhile and leave the copy. */
 #include "base/privileges.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -51,13 +51,8 @@ static int bytes_copy(int from, int to, const char *name, struct err *err)
 	return n == 0 ? 0 : err_set(err, ERR_TEMP, "%s %s: %s", what, name, strerror(errno));
 }
 
-/* A file that is there already with the same size is the same: message files never change. */
-static int file_copy(const char *from, const char *to, const struct stat *st, struct err *err)
+static int file_copy(const char *from, const char *to, struct err *err)
 {
-	struct stat there;
-
-	if (stat(to, &there) == 0 && there.st_size == st->st_size)
-		return 0;
 	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (in < 0) /* delivered and removed meanwhile */
 		return errno == ENOENT ? 0
@@ -91,7 +86,7 @@ static int entry_copy(
 				       : err_set(err, ERR_PERM, "%s: %s", from, strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		return tree_copy(from, to, depth + 1, err);
-	return S_ISREG(st.st_mode) ? file_copy(from, to, &st, err) : 0;
+	return S_ISREG(st.st_mode) ? file_copy(from, to, err) : 0;
 }
 
 static int tree_copy(const char *from, const char *to, int depth, struct err *err)
@@ -116,21 +111,26 @@ static int tree_copy(const char *from, const char *to, int depth, struct err *er
 
 static int backup(const struct config *c, const char *to, struct err *err)
 {
-	char file[PATH_TEXT_MAX];
+	char file[PATH_TEXT_MAX], spool[PATH_TEXT_MAX];
 	struct store *s = NULL;
+	size_t dropped;
 
-	if (path_join(file, to, "mox.db", err) < 0)
+	if (path_join(file, to, "mox.db", err) < 0 || path_join(spool, to, "spool", err) < 0)
 		return -1;
 	if (access(file, F_OK) == 0)
 		return err_set(
 			err, ERR_PERM, "%s is there already; choose an empty directory", file);
 	if (store_open_readonly(c->data_dir, &s, err) < 0)
 		return -1;
-	int rc = tree_copy(c->data_dir, to, 0, err);
+	int rc = 0;
+	if (mkdir(to, 0700) < 0 && errno != EEXIST)
+		rc = err_set(err, ERR_PERM, "%s: %s", to, strerror(errno));
 	if (rc == 0)
 		rc = store_backup(s, file, err);
 	if (rc == 0)
 		rc = tree_copy(c->data_dir, to, 0, err);
+	if (rc == 0)
+		rc = store_backup_settle(s, file, spool, &dropped, err);
 	store_close(&s);
 	return rc;
 }

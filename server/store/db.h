@@ -178,6 +178,8 @@ enum { /* message.flags */
 enum { SPOOL_NAME_MAX = 64 };
 int msg_remove(struct store *s, struct db *db, int64_t msg_id, char spool_name[SPOOL_NAME_MAX],
 	struct err *err) MUST_USE;
+/* Only the rows, in any database. */
+int msg_rows_remove(struct db *db, int64_t msg_id, struct err *err) MUST_USE;
 /* Inserts message and recipients; for store_msg_add and for DSNs in an attempt. */
 int msg_insert(struct store *s, struct db *db, const struct store_msg_new *msg, int64_t *id,
 	int64_t now_ms, struct err *err) MUST_USE;

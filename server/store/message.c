@@ -171,6 +171,18 @@ static int range_delete(struct db *db, const char *sql, int64_t msg_id, struct e
 	return db_step(db, stmt, err);
 }
 
+int msg_rows_remove(struct db *db, int64_t msg_id, struct err *err)
+{
+	if (range_delete(db, sql_delete_rcpts, msg_id, err) < 0 ||
+		range_delete(db, sql_delete_attempts, msg_id, err) < 0)
+		return -1;
+	sqlite3_stmt *stmt = db_prepare(db, sql_delete_message, err);
+	if (stmt == NULL)
+		return -1;
+	db_bind_int(stmt, 1, msg_id);
+	return db_step(db, stmt, err) < 0 ? -1 : 0;
+}
+
 int msg_remove(
 	struct store *s, struct db *db, int64_t msg_id, char name[SPOOL_NAME_MAX], struct err *err)
 {
@@ -187,14 +199,7 @@ int msg_remove(
 	if (spool != NULL)
 		snprintf(name, SPOOL_NAME_MAX, "%s", spool);
 	sqlite3_reset(stmt);
-	if (range_delete(db, sql_delete_rcpts, msg_id, err) < 0 ||
-		range_delete(db, sql_delete_attempts, msg_id, err) < 0)
-		return -1;
-	stmt = db_prepare(db, sql_delete_message, err);
-	if (stmt == NULL)
-		return -1;
-	db_bind_int(stmt, 1, msg_id);
-	if (db_step(db, stmt, err) < 0)
+	if (msg_rows_remove(db, msg_id, err) < 0)
 		return -1;
 	atomic_fetch_sub(&s->messages, 1);
 	return 0;

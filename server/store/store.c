@@ -249,34 +249,6 @@ void reader_give(struct store *s, struct db *db)
 	pthread_mutex_unlock(&s->read_lock);
 }
 
-int store_backup(struct store *s, const char *file, struct err *err)
-{
-	struct db *from = reader_take(s, err), *to = NULL;
-	sqlite3_backup *backup = NULL;
-	int rc = -1;
-
-	if (from == NULL)
-		return -1;
-	if (access(file, F_OK) == 0) {
-		err_set(err, ERR_PERM, "%s: exists already", file);
-		goto out;
-	}
-	if (db_open(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &to, err) < 0)
-		goto out;
-	backup = sqlite3_backup_init(to->h, "main", from->h, "main");
-	if (backup == NULL || sqlite3_backup_step(backup, -1) != SQLITE_DONE) {
-		db_error(to, "backup", err);
-		goto out;
-	}
-	rc = 0;
-out:
-	if (backup != NULL && sqlite3_backup_finish(backup) != SQLITE_OK && rc == 0)
-		rc = db_error(to, "backup", err);
-	db_close(&to);
-	reader_give(s, from);
-	return rc;
-}
-
 /* --- settings --- */
 
 static const char sql_setting_get[] = "SELECT value FROM setting WHERE name = ?";

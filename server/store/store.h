@@ -29,6 +29,11 @@ int store_open_readonly(const char *data_dir, struct store **out, struct err *er
 const char *store_data_dir(const struct store *s);
 /* Copies the database into FILE with the online backup API; spool files are the caller's. */
 int store_backup(struct store *s, const char *file, struct err *err) MUST_USE;
+/* After the spool files were copied to spool_dir too: messages of the copy FILE whose spool
+ * file was gone by then are taken out of it when they have left the queue meanwhile (*dropped
+ * of them). Others stay, and are held when mox starts from the copy. */
+int store_backup_settle(struct store *s, const char *file, const char *spool_dir, size_t *dropped,
+	struct err *err) MUST_USE;
 
 /* --- settings: small named values (admin password hash, secrets) --- */
 
