@@ -6,7 +6,8 @@ enum {
 	DISK_LOW_PERCENT = 10,
 	OLDEST_S = 6 * 3600, /* a message older than this is worth a look */
 	DESTS_SHOWN = 6,
-	HOPS_SHOWN = 5
+	HOPS_SHOWN = 5,
+	CERT_WARN_S = 14 * 24 * 3600
 };
 
 static int today_fill(struct page *p, struct err *err)
@@ -91,6 +92,34 @@ static int queue_fill(struct page *p, struct err *err)
 	return 0;
 }
 
+/* One notice for a listener section: its services share their certificates. */
+static void cert_notice(struct page *p, const struct health *h, size_t at)
+{
+	const struct health_listener *l = &h->listeners[at];
+	int64_t left_s = l->cert_expires_s - clock_unix_s(), days = left_s / (24 * 3600);
+
+	if (l->cert_expires_s == 0 || left_s > CERT_WARN_S)
+		return;
+	for (size_t i = 0; i < at; i++) {
+		if (strcmp(h->listeners[i].listener, l->listener) == 0 &&
+			h->listeners[i].cert_expires_s != 0)
+			return;
+	}
+	if (left_s <= 0)
+		page_notice(p, PAGE_NOTICE_BAD,
+			arena_printf(p->arena,
+				"A certificate of the listener %s has expired: senders and mail "
+				"programs may refuse to connect.",
+				l->listener),
+			NULL, NULL);
+	else
+		page_notice(p, PAGE_NOTICE_WARN,
+			arena_printf(p->arena,
+				"A certificate of the listener %s expires in %" PRId64 " %s.",
+				l->listener, days, days == 1 ? "day" : "days"),
+			NULL, NULL);
+}
+
 static void listeners_fill(struct page *p, const struct health *h)
 {
 	struct tval *list = tval_set_list(p->arena, p->view, "listeners");
@@ -103,6 +132,7 @@ static void listeners_fill(struct page *p, const struct health *h)
 		tval_set_text(p->arena, row, "address", l->address);
 		tval_set_flag(p->arena, row, "up", l->up);
 		page_count(p, row, "connections", l->connections);
+		cert_notice(p, h, i);
 		if (!l->up)
 			page_notice(p, PAGE_NOTICE_BAD,
 				arena_printf(p->arena, "The %s listener at %s is down.", l->service,

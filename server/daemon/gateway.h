@@ -26,7 +26,8 @@ enum { HEALTH_LISTENERS_MAX = 64 };
 struct health_listener {
 	char listener[64], service[32], address[80]; /* "public", "smtp", "0.0.0.0:25" */
 	bool up;
-	int64_t connections; /* since start */
+	int64_t connections;    /* since start */
+	int64_t cert_expires_s; /* the first of its certificates to end; 0: it has none */
 };
 struct health {
 	struct health_listener listeners[HEALTH_LISTENERS_MAX];

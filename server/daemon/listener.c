@@ -427,16 +427,35 @@ void listener_close(struct listener **lp)
 	*lp = NULL;
 }
 
+static int64_t cert_expiry(const struct tls_server *tls)
+{
+	enum { CERTS_MAX = 16 };
+	struct tls_cert_info certs[CERTS_MAX];
+	size_t count = tls_server_certs(tls, certs, CERTS_MAX);
+	int64_t first_s = 0;
+
+	for (size_t i = 0; i < count && i < CERTS_MAX; i++) {
+		if (first_s == 0 || certs[i].not_after_s < first_s)
+			first_s = certs[i].not_after_s;
+	}
+	return first_s;
+}
+
 void listener_health(struct listener *l, struct health_listener *out)
 {
 	char ip[IP_TEXT];
+	struct tls_server *tls;
 
 	pthread_mutex_lock(&l->lock);
 	snprintf(out->listener, sizeof(out->listener), "%s", l->name);
 	snprintf(out->service, sizeof(out->service), "%s", listener_role_text(l->role));
 	out->connections = l->connections;
 	out->up = l->deps != NULL && !l->closing;
+	tls = l->tls ? tls_server_ref(l->tls) : NULL;
 	pthread_mutex_unlock(&l->lock);
+	if (tls != NULL)
+		out->cert_expires_s = cert_expiry(tls);
+	tls_server_release(&tls);
 	snprintf(out->address, sizeof(out->address), l->ip.len == 16 ? "[%s]:%u" : "%s:%u",
 		ip_text(&l->ip, ip), l->port);
 }

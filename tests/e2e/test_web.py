@@ -1,4 +1,5 @@
 """The admin pages over plain HTTP requests; what needs a real browser is in tests/browser."""
+import re
 import socket
 import time
 
@@ -78,6 +79,19 @@ def test_login_rate(t):
         page = b.login("wrong password")
     assert page.status == 429, page.status
     assert b.login(PASSWORD).status == 429, "the right password passes the limit"
+
+
+@root
+def test_overview_certificates(t):
+    for days, text in ((20, None), (5, r"expires in [45] days")):
+        with t.case("%d days left" % days):
+            cert, key = t.authority.leaf("cert%d.mox.example" % days, days=days)
+            mox = with_web(t, listener={"TLS": {"KeyCerts": [{"CertFile": cert, "KeyFile": key}]}})
+            b = Browser(mox.ip, mox.admin_port)
+            b.login(PASSWORD)
+            page = b.get("").html
+            assert page.count("certificate of the listener") == (1 if text else 0), page
+            assert text is None or re.search(text, page), page
 
 
 @root

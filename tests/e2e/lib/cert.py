@@ -14,7 +14,7 @@ class Authority:
              "-nodes", "-keyout", self.key, "-out", self.cert, "-days", "30", "-subj",
              "/CN=e2e test authority", "-addext", "basicConstraints=critical,CA:TRUE"])
 
-    def leaf(self, *names):
+    def leaf(self, *names, days=20):
         """(certificate file with chain, key file) for the names; addresses as IP: names."""
         base = os.path.join(self.folder, names[0].replace("*", "star"))
         cert, key, csr, ext = base + ".pem", base + ".key", base + ".csr", base + ".ext"
@@ -26,7 +26,7 @@ class Authority:
         with open(ext, "w") as f:
             f.write("subjectAltName=%s\nbasicConstraints=CA:FALSE\n" % alt)
         run(["openssl", "x509", "-req", "-in", csr, "-CA", self.cert, "-CAkey", self.key,
-             "-CAcreateserial", "-days", "20", "-extfile", ext, "-out", cert])
+             "-CAcreateserial", "-days", str(days), "-extfile", ext, "-out", cert])
         with open(cert, "a") as out, open(self.cert) as ca:
             out.write(ca.read())
         os.chmod(key, 0o644)
