@@ -204,6 +204,7 @@ int cmd_queue_act(const struct cli *cli, struct err *err)
 	if (rc < 0)
 		return -1;
 	json_int_t changed = json_integer_value(json_object_get(last, "changed"));
+	bool present = json_is_true(json_object_get(last, "present"));
 	json_object_del(last, "ok");
 	if (wants_json(cli))
 		cli_object_print(last, true);
@@ -211,7 +212,10 @@ int cmd_queue_act(const struct cli *cli, struct err *err)
 		printf("%lld recipient%s changed\n", (long long)changed, changed == 1 ? "" : "s");
 	json_decref(last);
 	if (changed == 0 && id != NULL)
-		return err_set(err, ERR_PERM, "nothing in the queue has the id %s", id);
+		return err_set(err, ERR_PERM,
+			present ? "%s is in the queue, but under delivery just now or so already"
+				: "nothing in the queue has the id %s",
+			id);
 	return 0;
 }
 

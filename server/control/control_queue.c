@@ -149,7 +149,8 @@ static int queue_get(struct call *call, json_t **last, struct err *err)
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return err_set(err, ERR_PERM, "no such message in the queue");
+		return err_set(err, ERR_PERM, "no message %s in the queue",
+			store_id_text(id, (char[STORE_ID_TEXT]){0}));
 	for (size_t i = 0; i < m.rcpt_count; i++)
 		if (call_row(call, json_rcpt(&m.rcpts[i]), err) < 0)
 			return -1;
@@ -189,7 +190,13 @@ static int act(struct call *call, enum store_queue_verb verb, json_t **last, str
 	if (rc < 0)
 		return -1;
 	*last = json_pack("{s:I}", "changed", (json_int_t)changed);
-	return 0;
+	if (changed > 0 || id == 0)
+		return 0;
+	/* In the queue, yet nothing to change: in that state already, or under delivery. */
+	struct store_queue_message m;
+	rc = store_queue_get(ctl->store, id, call->arena, &m, err);
+	json_object_set_new(*last, "present", json_boolean(rc == 1));
+	return rc < 0 ? -1 : 0;
 }
 
 static int queue_retry(struct call *call, json_t **last, struct err *err)

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* Takes out the fields named Bcc, in place. */
+/* Takes out the fields named Bcc and Resent-Bcc, in place (RFC 5322 3.6.3 and 3.6.6). */
 void header_bcc_strip(struct buf *head)
 {
 	struct str rest = buf_str(head);
@@ -15,7 +15,8 @@ void header_bcc_strip(struct buf *head)
 
 	while (message_header_next(&rest, &field, &err) == 1) {
 		size_t at = (size_t)(field.whole.p - head->p);
-		if (str_eq_nocase(field.name, STR("Bcc"))) {
+		if (str_eq_nocase(field.name, STR("Bcc")) ||
+			str_eq_nocase(field.name, STR("Resent-Bcc"))) {
 			memmove(head->p + out, head->p + in, at - in);
 			out += at - in;
 			in = at + field.whole.len;

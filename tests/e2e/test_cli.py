@@ -108,6 +108,10 @@ def test_queue_commands(t):
         assert "inside" in dump and mid in dump and dump.startswith("Received:"), dump
     with t.case("summary"):
         assert "out.example" in cli("summary").stdout
+    with t.case("nothing to change"):
+        r = cli("unhold", queue_id, check=False)
+        assert r.returncode == 1 and queue_id + " is in the queue" in r.stderr, r
+        assert len(r.stderr.splitlines()) == 1, r
     with t.case("hold, unhold, kick"):
         cli("hold", queue_id)
         assert {r["state"] for r in mox.queue()} == {"held"}
@@ -123,6 +127,8 @@ def test_queue_commands(t):
     with t.case("unknown id"):
         r = cli("drop", queue_id, check=False)
         assert r.returncode == 1 and len(r.stderr.splitlines()) == 1, r
+        assert "nothing in the queue has the id " + queue_id in r.stderr, r
+        assert queue_id in cli("show", queue_id, check=False).stderr
     with t.case("no id"):
         assert cli("drop", check=False).returncode == 2
 

@@ -501,7 +501,8 @@ static void submission_rules(void **state)
 		{NULL, 354, ""},
 		{NULL, 554, "5.6.0"},
 		{"MAIL FROM:<anna@in.example>\r\nRCPT TO:<x@other.example>\r\nDATA\r\n"
-		 "From: Anna <anna@in.example>\r\nBcc: y@z.example\r\n\r\nx\r\n.\r\n",
+		 "From: Anna <anna@in.example>\r\nBcc: y@z.example\r\n"
+		 "Resent-Bcc: z@z.example\r\n\r\nx\r\n.\r\n",
 			250, ""},
 		{NULL, 250, ""},
 		{NULL, 354, ""},
