@@ -84,7 +84,8 @@ static int rows_claim(struct store *s, struct db *db, struct str dest, struct ar
 		r->orcpt = db_column(stmt, 7, a);
 		++*count;
 	}
-	due_cursor_set(s->due, dest, cursor_ms, cursor_id);
+	if (rc == 0)
+		due_cursor_set(s->due, dest, cursor_ms, cursor_id);
 	return rc;
 }
 

@@ -159,7 +159,8 @@ void due_unclaim(struct due_map *m, struct str dest, int64_t rcpt_id, enum due_e
 /* Sets the claim unless somebody has it. */
 bool due_claim(struct due_map *m, struct str dest, int64_t rcpt_id);
 /* Where the next claim of dest starts: after the row (next_ms, rcpt_id). A cursor that has
- * passed something due is not set. */
+ * passed something due is not set. Setting it ends a claim that went well: what is due beside
+ * the claimed rows was told by due_touch. */
 void due_cursor(struct due_map *m, struct str dest, int64_t *next_ms, int64_t *rcpt_id);
 void due_cursor_set(struct due_map *m, struct str dest, int64_t next_ms, int64_t rcpt_id);
 void due_sums(struct due_map *m, int64_t *queued, int64_t *held);

@@ -14,8 +14,9 @@ static const int64_t NEVER = INT64_MAX;
 
 struct due {
 	struct due *hash_next;
-	int64_t next_ms;              /* earliest unclaimed recipient, as far as known; NEVER */
-	int64_t not_before_ms;        /* the queue's wish */
+	int64_t next_ms;       /* earliest unclaimed recipient, as far as known; NEVER */
+	int64_t not_before_ms; /* the queue's wish */
+	int64_t taken_ms;      /* next_ms when it was given out, until somebody claims; NEVER */
 	int64_t cursor_ms, cursor_id; /* claimed up to here; rows are in (next_ms, id) order */
 	int64_t queued, held;
 	ptrdiff_t heap_at;
@@ -196,7 +197,7 @@ static struct due *find_or_add(struct due_map *m, struct str dest)
 	d = mem_alloc(sizeof(*d) + dest.len + 1);
 	memcpy(d->name, dest.p, dest.len);
 	d->name_len = (unsigned short)dest.len;
-	d->next_ms = NEVER;
+	d->next_ms = d->taken_ms = NEVER;
 	d->heap_at = NOT_IN_HEAP;
 	struct due **to = &m->buckets[hash_str(dest) % m->bucket_count];
 	d->hash_next = *to;
@@ -293,6 +294,7 @@ int store_due_wait(struct store *s, struct deadline deadline, char dest[STORE_DE
 		struct due *d = m->heap_len > 0 ? m->heap[0] : NULL;
 		if (d != NULL && key(d) <= now_ms) {
 			d->taken = true;
+			d->taken_ms = d->next_ms;
 			d->next_ms = NEVER;
 			heap_remove(m, d);
 			memcpy(dest, d->name, d->name_len);
@@ -330,6 +332,9 @@ void store_due_return(struct store *s, const char *dest, int64_t not_before_ms)
 	if (d != NULL) {
 		d->taken = false;
 		d->not_before_ms = not_before_ms;
+		if (d->taken_ms < d->next_ms) /* nobody claimed: due as it was */
+			d->next_ms = d->taken_ms;
+		d->taken_ms = NEVER;
 		heap_place(m, d);
 		free_if_done(m, d);
 	}
@@ -405,6 +410,8 @@ void due_cursor_set(struct due_map *m, struct str dest, int64_t next_ms, int64_t
 {
 	pthread_mutex_lock(&m->lock);
 	struct due *d = find(m, dest);
+	if (d != NULL)
+		d->taken_ms = NEVER;
 	if (d != NULL && d->in_flight > 0 && d->next_ms >= next_ms) {
 		d->cursor_ms = next_ms;
 		d->cursor_id = rcpt_id;

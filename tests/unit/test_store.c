@@ -216,6 +216,24 @@ static void claims_go_on_where_the_last_ended(void **state)
 	assert_int_equal(claim(f, "x.org", 10, &three), 1);
 }
 
+/* The queue takes a destination, finds that it may not deliver now, and puts it back. */
+static void given_back_without_a_claim_is_due(void **state)
+{
+	struct fixture *f = *state;
+	struct store_claim *c;
+
+	add_one(f, "a@x.org");
+	expect_due(f, "x.org");
+	store_due_return(f->s, "x.org", 0);
+	expect_due(f, "x.org");
+	store_due_return(f->s, "x.org", clock_unix_ms() + 100);
+	expect_none_due(f);
+	expect_due(f, "x.org");
+	assert_int_equal(claim(f, "x.org", 10, &c), 1);
+	store_due_return(f->s, "x.org", 0);
+	expect_none_due(f);
+}
+
 static void recipients_of_one_message_stay_together(void **state)
 {
 	static const char *const to[] = {"a@x.org", "b@x.org", "c@y.org"};
@@ -725,6 +743,7 @@ int main(void)
 		T(message_lives_from_add_to_delivery),
 		T(deferred_comes_again),
 		T(claims_go_on_where_the_last_ended),
+		T(given_back_without_a_claim_is_due),
 		T(recipients_of_one_message_stay_together),
 		T(hold_unhold_drop),
 		T(suspended_are_counted_not_tried),
