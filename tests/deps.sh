@@ -10,7 +10,7 @@ build="gcc libc6-dev make pkg-config ca-certificates dns-root-data libssl-dev li
 libsqlite3-dev libjansson-dev libidn2-dev libunistring-dev libargon2-dev libsystemd-dev libcap-dev
 libcurl4-openssl-dev libunbound-dev libcrypt-dev"
 test="libcmocka-dev clang clang-format libclang-rt-14-dev python3 postfix dovecot-core
-dovecot-lmtpd swaks nsd ldnsutils openssl chromium procps $(cat tests/*/packages 2>/dev/null || true)"
+dovecot-lmtpd swaks nsd ldnsutils openssl chromium procps $(cat tests/*/packages)"
 
 wanted=
 for set in "$@"; do
@@ -67,7 +67,8 @@ if [ -n "$missing" ]; then
 		*) continue ;;
 		esac
 		if command -v systemctl >/dev/null; then
-			as_root systemctl -q disable "$service" 2>/dev/null || true
+			as_root systemctl -q disable "$service" 2>/dev/null ||
+				echo "deps: $service could not be disabled, see systemctl"
 		fi
 	done
 fi

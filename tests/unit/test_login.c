@@ -293,18 +293,19 @@ static void slow_clients_do_not_stop_others(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	limit.rlim_cur = limit.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	if (limit.rlim_max < 2 * SLOW_CLIENTS + 100)
-		skip(); /* both ends of each are in this process */
-
+	/* Both ends of each are in this process: fewer where descriptors are scarce. */
+	int count = limit.rlim_max < 2 * SLOW_CLIENTS + 100 ? (int)(limit.rlim_max - 100) / 2
+							    : SLOW_CLIENTS;
+	assert_in_range(count, 100, SLOW_CLIENTS);
 	assert_non_null(fds);
-	for (int i = 0; i < SLOW_CLIENTS; i++) {
+	for (int i = 0; i < count; i++) {
 		fds[i] = client_open(w, false);
 		assert_int_equal(send(fds[i], "GET /admin/lo", 13, 0), 13);
 	}
 	int64_t before = clock_mono_ms();
 	assert_int_equal(get(w, false, "/admin/login", ""), 200);
 	assert_true(clock_mono_ms() - before < 1000);
-	for (int i = 0; i < SLOW_CLIENTS; i++)
+	for (int i = 0; i < count; i++)
 		close(fds[i]);
 	free(fds);
 }
