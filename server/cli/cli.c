@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "dns/dns.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -301,4 +302,25 @@ int cli_config_find(const struct cli *cli, struct config **out, struct err *err)
 	*out = config_new(dir, "localhost");
 	(*out)->user = "";
 	return 0;
+}
+
+int cli_dns_open(const struct cli *cli, struct dns **out, struct err *err)
+{
+	struct dns_options opt = {.trust_anchor_file = NULL};
+	struct config *c = NULL;
+	struct err none;
+
+	bool chosen = cli_option(cli, "config") != NULL;
+	if (cli_config_load(cli, &c, chosen ? err : &none) < 0 && chosen)
+		return -1;
+	if (c != NULL)
+		opt = (struct dns_options){.trust_anchor_file = c->resolver.trust_anchor_file,
+			.forward = c->resolver.forward,
+			.forward_count = c->resolver.forward_count,
+			.stub_zones = c->resolver.stub_zones,
+			.stub_addrs = c->resolver.stub_addrs,
+			.stub_count = c->resolver.stub_count};
+	int rc = dns_open(&opt, out, err);
+	config_release(c);
+	return rc;
 }

@@ -12,6 +12,7 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_RUN = -1 };
 enum { CLI_ARGS_MAX = 1100 }; /* an alias may have 1000 members */
 
 struct cli;
+struct dns;
 
 struct cli_flag {
 	const char *name;  /* without its dash */
@@ -55,5 +56,7 @@ int cli_config_load(const struct cli *cli, struct config **out, struct err *err)
 /* As above, or a bare one when -dir DIR is given: for commands that only need to know
  * where the data is. */
 int cli_config_find(const struct cli *cli, struct config **out, struct err *err) MUST_USE;
+/* The resolver of mox.conf when there is one; the built-in default otherwise. */
+int cli_dns_open(const struct cli *cli, struct dns **out, struct err *err) MUST_USE;
 
 #endif

@@ -2,7 +2,7 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/print.h"
-#include "dns/dns.h"
+#include "dns/ask.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,62 +28,6 @@ static int type_find(const char *name, enum dns_type *type, struct err *err)
 		"\"%s\" is none of a, aaaa, mx, txt, cname, ns, ptr, srv, tlsa, caa", name);
 }
 
-/* The resolver of mox.conf when there is one; the built-in default otherwise. */
-static int resolver_open(const struct cli *cli, struct dns **out, struct err *err)
-{
-	struct dns_options opt = {.trust_anchor_file = NULL};
-	struct config *c = NULL;
-	struct err none;
-
-	bool chosen = cli_option(cli, "config") != NULL;
-	if (cli_config_load(cli, &c, chosen ? err : &none) < 0 && chosen)
-		return -1;
-	if (c != NULL)
-		opt = (struct dns_options){.trust_anchor_file = c->resolver.trust_anchor_file,
-			.forward = c->resolver.forward,
-			.forward_count = c->resolver.forward_count,
-			.stub_zones = c->resolver.stub_zones,
-			.stub_addrs = c->resolver.stub_addrs,
-			.stub_count = c->resolver.stub_count};
-	int rc = dns_open(&opt, out, err);
-	config_release(c);
-	return rc;
-}
-
-static char *record_text(struct arena *a, enum dns_type type, const struct dns_record *r)
-{
-	static const char digits[] = "0123456789abcdef";
-	char ip[IP_TEXT];
-	const char *name = r->name.len ? arena_strdup(a, r->name) : "";
-
-	switch (type) {
-	case DNS_A:
-	case DNS_AAAA:
-		return arena_printf(a, "%s", ip_text(&r->ip, ip));
-	case DNS_MX:
-		return arena_printf(a, "%u %s.", r->pref, name);
-	case DNS_SRV:
-		return arena_printf(a, "%u %u %u %s.", r->pref, r->weight, r->port, name);
-	case DNS_NS:
-	case DNS_CNAME:
-	case DNS_PTR:
-		return arena_printf(a, "%s.", name);
-	case DNS_TXT:
-		return arena_strdup(a, r->data);
-	case DNS_CAA:
-		return arena_printf(
-			a, "%u %.*s \"%.*s\"", r->usage, STR_FMT(r->tag), STR_FMT(r->data));
-	case DNS_TLSA:
-		break;
-	}
-	char *hex = arena_alloc(a, r->data.len * 2 + 1);
-	for (size_t i = 0; i < r->data.len; i++) {
-		hex[2 * i] = digits[(unsigned char)r->data.p[i] >> 4];
-		hex[2 * i + 1] = digits[(unsigned char)r->data.p[i] & 15];
-	}
-	return arena_printf(a, "%u %u %u %s", r->usage, r->selector, r->match, hex);
-}
-
 static const char *verdict_text(const struct dns_answer *answer)
 {
 	if (answer->status == DNS_BOGUS)
@@ -96,9 +40,10 @@ static void answer_print(
 {
 	json_t *records = json_array();
 
-	for (size_t i = 0; i < answer->count; i++)
-		json_array_append_new(
-			records, json_string(record_text(a, type, &answer->records[i])));
+	for (size_t i = 0; i < answer->count; i++) {
+		struct str text = dns_record_text(a, type, &answer->records[i]);
+		json_array_append_new(records, json_stringn(text.p, text.len));
+	}
 	json_t *out = json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:I, s:o}", "type", cli->args[0],
 		"name", cli->args[1], "status", dns_status_text(answer->status), "secure",
 		answer->secure, "verdict", verdict_text(answer), "reason",
@@ -154,7 +99,7 @@ int cmd_dns_lookup(const struct cli *cli, struct err *err)
 {
 	struct dns *dns;
 
-	if (resolver_open(cli, &dns, err) < 0)
+	if (cli_dns_open(cli, &dns, err) < 0)
 		return -1;
 	struct arena *a = arena_open();
 	int rc = lookup(cli, dns, a, err);

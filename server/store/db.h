@@ -200,4 +200,8 @@ void dir_changed(struct store *s, void *arg); /* a write_op.committed */
 struct dir_lists *dir_lists_open(void);
 void dir_lists_close(struct dir_lists **l);
 
+/* --- schema_2.c --- */
+
+extern const char schema_2[]; /* what version 2 adds */
+
 #endif

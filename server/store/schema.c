@@ -72,7 +72,7 @@ static const char schema_1[] =
 	" created_s INTEGER NOT NULL, used_s INTEGER NOT NULL, expires_s INTEGER NOT NULL,"
 	" ip TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
-static const char *const migrations[STORE_SCHEMA_VERSION] = {schema_1};
+static const char *const migrations[STORE_SCHEMA_VERSION] = {schema_1, schema_2};
 
 static int version_get(struct db *db, int64_t *version, struct err *err)
 {

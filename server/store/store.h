@@ -12,7 +12,7 @@
 struct store;
 
 enum {
-	STORE_SCHEMA_VERSION = 1,
+	STORE_SCHEMA_VERSION = 2,
 	STORE_INLINE_MAX = 128 * 1024 /* bodies up to this ride in the database, larger in spool/ */
 };
 

@@ -1,0 +1,131 @@
+#include "base/trace.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct trace {
+	pthread_mutex_t lock;
+	int64_t begin_ms;
+	struct buf steps; /* JSON objects with commas between */
+	struct buf sentence;
+	unsigned count, left_out;
+};
+
+struct trace *trace_new(void)
+{
+	struct trace *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		abort();
+	pthread_mutex_init(&t->lock, NULL);
+	t->begin_ms = clock_mono_ms();
+	return t;
+}
+
+void trace_free(struct trace **t)
+{
+	if (*t == NULL)
+		return;
+	pthread_mutex_destroy(&(*t)->lock);
+	buf_free(&(*t)->steps);
+	buf_free(&(*t)->sentence);
+	free(*t);
+	*t = NULL;
+}
+
+/* Cut at a character's border. */
+static struct str shortened(struct str s)
+{
+	if (s.len <= TRACE_TEXT_MAX)
+		return s;
+	s.len = TRACE_TEXT_MAX;
+	while (s.len > 0 && ((unsigned char)s.p[s.len] & 0xc0) == 0x80)
+		s.len--;
+	return s;
+}
+
+static void member(struct buf *b, const char *name, struct str value)
+{
+	if (value.len == 0)
+		return;
+	buf_printf(b, ", \"%s\": \"", name);
+	buf_json(b, shortened(value));
+	buf_byte(b, '"');
+}
+
+static void details(struct buf *b, const struct trace_step *step)
+{
+	size_t n = step->detail_count < TRACE_DETAILS_MAX ? step->detail_count : TRACE_DETAILS_MAX;
+
+	if (n == 0)
+		return;
+	buf_text(b, ", \"detail\": [");
+	for (size_t i = 0; i < n; i++) {
+		buf_text(b, i > 0 ? ", \"" : "\"");
+		buf_json(b, shortened(step->detail[i]));
+		buf_byte(b, '"');
+	}
+	if (n < step->detail_count)
+		buf_printf(b, ", \"and %zu more\"", step->detail_count - n);
+	buf_byte(b, ']');
+}
+
+void trace_add(struct trace *t, const struct trace_step *step)
+{
+	static const char *const states[] = {[TRACE_INFO] = "info",
+		[TRACE_OK] = "ok",
+		[TRACE_WARN] = "warn",
+		[TRACE_BAD] = "bad"};
+	static const char *const dnssec[] = {[TRACE_DNSSEC_NONE] = "",
+		[TRACE_SECURE] = "secure",
+		[TRACE_INSECURE] = "insecure",
+		[TRACE_BOGUS] = "bogus"};
+
+	if (t == NULL)
+		return;
+	pthread_mutex_lock(&t->lock);
+	size_t before = t->steps.len;
+	buf_printf(&t->steps, "%s{\"at_ms\": %lld, \"state\": \"%s\"", before > 0 ? ", " : "",
+		(long long)(clock_mono_ms() - t->begin_ms), states[step->state]);
+	member(&t->steps, "kind", str_from(step->kind));
+	member(&t->steps, "title", step->title);
+	member(&t->steps, "result", step->result);
+	member(&t->steps, "dnssec", str_from(dnssec[step->dnssec]));
+	member(&t->steps, "text", step->text);
+	if (step->took_ms >= 0)
+		buf_printf(&t->steps, ", \"took_ms\": %lld", (long long)step->took_ms);
+	details(&t->steps, step);
+	buf_byte(&t->steps, '}');
+	if (t->count >= TRACE_STEPS_MAX || t->steps.len > TRACE_BYTES_MAX) {
+		t->steps.len = before;
+		t->steps.p[before] = '\0';
+		t->left_out++;
+	} else
+		t->count++;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void trace_sentence(struct trace *t, struct str text)
+{
+	if (t == NULL)
+		return;
+	pthread_mutex_lock(&t->lock);
+	buf_clear(&t->sentence);
+	buf_raw(&t->sentence, shortened(text));
+	pthread_mutex_unlock(&t->lock);
+}
+
+void trace_write(struct trace *t, struct buf *out)
+{
+	if (t == NULL)
+		return;
+	pthread_mutex_lock(&t->lock);
+	buf_text(out, "{\"sentence\": \"");
+	buf_json(out, buf_str(&t->sentence));
+	buf_printf(out, "\", \"left_out\": %u, \"steps\": [", t->left_out);
+	buf_raw(out, buf_str(&t->steps));
+	buf_text(out, "]}");
+	pthread_mutex_unlock(&t->lock);
+}
