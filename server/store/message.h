@@ -51,6 +51,12 @@ struct store_msg_new {
 	struct store_rcpt_new *rcpts;
 	size_t rcpt_count;
 	bool hold; /* recipients start on hold */
+	/* For the message log only; any may be empty, long ones are cut: */
+	struct str subject, header_from; /* field bodies as in the message */
+	struct str tls;                  /* "TLSv1.3 TLS_AES_256_GCM_SHA384", empty: plaintext */
+	struct str listener;             /* which of ours took it */
+	struct str trace;                /* JSON of the authentication, base/trace.h; or empty */
+	unsigned log_results;            /* STORE_LOG_ bits beside ACCEPTED, store/msglog.h */
 };
 
 /* Queues the message and waits for the commit. *id is its queue id. When it returns 0 the
@@ -129,6 +135,8 @@ struct store_rcpt_result {
 	struct str tls;    /* "TLSv1.3 TLS_AES_256_GCM_SHA384, not verified", or empty: plaintext */
 	struct str transport; /* "direct", "relay", "mailbox", or a transport's name */
 	bool attempted;       /* false: suspended because the next hop is down; no attempt row */
+	struct str trace;     /* JSON of the delivery, base/trace.h; or empty. Recipients that were
+			       * tried together give the same pointer: it is kept once */
 };
 
 struct store_attempt {

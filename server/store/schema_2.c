@@ -2,7 +2,45 @@
 
 /* Version 2: message log, authentication, TLS policy. */
 const char schema_2[] =
-	/* --- the message log --- */
+	/* --- the message log, see msglog.c --- */
+
+	/* One row for each message taken (id: its queue id) and each one refused (an id of the
+	 * same sequence), so that the order of ids is the order in time. */
+	"CREATE TABLE msglog(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,"
+	" results INTEGER NOT NULL, rcpts INTEGER NOT NULL, open INTEGER NOT NULL,"
+	" stage INTEGER NOT NULL, code INTEGER NOT NULL, size INTEGER NOT NULL,"
+	" about INTEGER NOT NULL, session TEXT NOT NULL, mail_from TEXT NOT NULL,"
+	" rcpt TEXT NOT NULL, original TEXT NOT NULL, remote_ip TEXT NOT NULL,"
+	" message_id TEXT NOT NULL, header_from TEXT NOT NULL, subject TEXT NOT NULL,"
+	" helo TEXT NOT NULL, account TEXT NOT NULL, listener TEXT NOT NULL,"
+	" tls TEXT NOT NULL, ecode TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
+	/* Only what is rare has an index: rejected, tempfailed, deferred, bounced, quarantined,
+	 * dropped. */
+	"CREATE INDEX msglog_rejected ON msglog(id) WHERE results & 2;"
+	"CREATE INDEX msglog_tempfailed ON msglog(id) WHERE results & 4;"
+	"CREATE INDEX msglog_deferred ON msglog(id) WHERE results & 16;"
+	"CREATE INDEX msglog_bounced ON msglog(id) WHERE results & 32;"
+	"CREATE INDEX msglog_quarantined ON msglog(id) WHERE results & 64;"
+	"CREATE INDEX msglog_dropped ON msglog(id) WHERE results & 128;"
+	/* Recipients after the first; id as in table recipient. */
+	"CREATE TABLE msglog_rcpt(id INTEGER PRIMARY KEY, address TEXT NOT NULL,"
+	" original TEXT NOT NULL) STRICT;"
+	/* What happened to a recipient: attempts, and what people did. trace: an id of
+	 * msglog_trace, or 0. */
+	"CREATE TABLE msglog_event(rcpt_id INTEGER, seq INTEGER, at_ms INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL, duration_ms INTEGER NOT NULL, code INTEGER NOT NULL,"
+	" next_ms INTEGER NOT NULL, trace INTEGER NOT NULL, ecode TEXT NOT NULL,"
+	" text TEXT NOT NULL, mx TEXT NOT NULL, ip TEXT NOT NULL, tls TEXT NOT NULL,"
+	" transport TEXT NOT NULL, PRIMARY KEY(rcpt_id, seq)) STRICT, WITHOUT ROWID;"
+	/* id: message id << 20 plus a number, 0 for the authentication of the message. */
+	"CREATE TABLE msglog_trace(id INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;"
+	/* Hashes of all that is searched for, in runs of some thousand messages, written run by
+	 * run when complete: rows go to the end of the table, not all over it. */
+	"CREATE TABLE msglog_token(run INTEGER, hash INTEGER, low INTEGER,"
+	" PRIMARY KEY(run, hash, low)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE msglog_state(one INTEGER PRIMARY KEY CHECK(one = 1),"
+	" sealed INTEGER NOT NULL) STRICT;" /* runs below it are in msglog_token */
+	"INSERT INTO msglog_state VALUES(1, 0);"
 
 	/* --- queue: hold rules and the like --- */
 
