@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/version.h"
+#include "webui/nav.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -21,38 +22,6 @@ void page_header(struct page *p, const char *name, const char *value)
 }
 
 /* --- answers --- */
-
-static const struct {
-	const char *key, *path, *label;
-} nav[] = {
-	{"dashboard", "", "Overview"},
-	{"queue", "queue", "Queue"},
-	{"domains", "domains", "Domains"},
-	{"accounts", "accounts", "Accounts"},
-	{"routes", "routes", "Routes"},
-	{"networks", "networks", "Networks"},
-	{"password", "password", "Password"},
-};
-
-/* The first segment of the path below base says which room we are in. */
-static void nav_fill(struct page *p)
-{
-	struct tval *list = tval_set_list(p->arena, p->view, "nav");
-	struct str room = str_skip(p->path, strlen(p->base)), tail;
-
-	(void)str_split(room, '/', &room, &tail); /* no "/": all of it */
-	if (str_eq(room, STR("addresses")))
-		room = STR("domains");
-	if (str_eq(room, STR("transports")))
-		room = STR("routes");
-	for (size_t i = 0; i < sizeof(nav) / sizeof(nav[0]); i++) {
-		struct tval *item = tval_add_map(p->arena, list);
-		tval_set_text(p->arena, item, "key", nav[i].key);
-		tval_set_text(p->arena, item, "path", nav[i].path);
-		tval_set_text(p->arena, item, "label", nav[i].label);
-		tval_set_flag(p->arena, item, "here", str_eq(room, str_from(nav[i].path)));
-	}
-}
 
 /* Texts for ?done=CODE, which redirects carry: a fixed set, so that a link made by
  * somebody else can show nothing of his own. */

@@ -1,6 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include "webui/login.h"
+#include "webui/nav.h"
 #include "webui/router.h"
 
 #include <stdlib.h>
@@ -40,6 +41,33 @@ static void finds_routes(void **state)
 			routes_wanted[i].match);
 		if (routes_wanted[i].param != NULL)
 			assert_true(str_eq(params[0], str_from(routes_wanted[i].param)));
+	}
+}
+
+static const struct {
+	const char *below, *place;
+} places_wanted[] = {
+	{"", ""},
+	{"queue", "queue"},
+	{"queue/q1f3k", "queue"},
+	{"domains/12/edit", "domains"},
+	{"addresses/3/delete", "domains"},
+	{"password", "password"},
+	{"nothing-here", NULL},
+	{"queued", NULL},
+};
+
+static void knows_the_place(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(places_wanted) / sizeof(places_wanted[0]); i++) {
+		const char *place = nav_place(str_from(places_wanted[i].below));
+
+		print_message("case %zu: %s\n", i, places_wanted[i].below);
+		if (places_wanted[i].place == NULL)
+			assert_null(place);
+		else
+			assert_string_equal(place, places_wanted[i].place);
 	}
 }
 
@@ -129,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_routes),
+		cmocka_unit_test(knows_the_place),
 		cmocka_unit_test(only_login_is_open),
 		cmocka_unit_test(parses_forms),
 		cmocka_unit_test(forms_are_capped),
