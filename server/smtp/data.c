@@ -213,3 +213,29 @@ void smtp_data_finish(struct smtp_data *d)
 	else
 		(void)!spool_commit(d->spool, &d->failure);
 }
+
+void smtp_data_body_begin(const struct smtp_data *d, struct arena *arena, struct smtp_data_body *b)
+{
+	*b = (struct smtp_data_body){.data = d, .at = (int64_t)smtp_data_header(d).len};
+	if (d->spool != NULL)
+		b->piece = arena_alloc(arena, DATA_READ);
+}
+
+int smtp_data_body_next(struct smtp_data_body *b, struct str *piece, struct err *err)
+{
+	struct str head = buf_str(&b->data->head);
+
+	if (b->at < (int64_t)head.len) {
+		*piece = str_skip(head, (size_t)b->at);
+		b->at = (int64_t)head.len;
+		return 1;
+	}
+	if (b->data->spool == NULL)
+		return 0;
+	int64_t n = spool_read(b->data->spool, b->at, b->piece, DATA_READ, err);
+	if (n <= 0)
+		return n < 0 ? -1 : 0;
+	*piece = (struct str){b->piece, (size_t)n};
+	b->at += n;
+	return 1;
+}

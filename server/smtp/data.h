@@ -49,4 +49,14 @@ void smtp_data_finish(struct smtp_data *d);
 /* The header block: of head, up to and with its empty line, or all of it. */
 struct str smtp_data_header(const struct smtp_data *d);
 
+/* Goes over the body (what follows the empty line) of a finished message, wherever it is. */
+struct smtp_data_body {
+	const struct smtp_data *data;
+	char *piece; /* in the arena; only for a spool file */
+	int64_t at;
+};
+void smtp_data_body_begin(const struct smtp_data *d, struct arena *arena, struct smtp_data_body *b);
+/* 1 a piece, good until the next call; 0 at the end; -1. */
+int smtp_data_body_next(struct smtp_data_body *b, struct str *piece, struct err *err) MUST_USE;
+
 #endif

@@ -14,6 +14,10 @@ int spool_write(struct spool *sp, struct str data, struct err *err) MUST_USE;
 /* fdatasync of file and directory. ERR_FULL when the disk is full. */
 int spool_commit(struct spool *sp, struct err *err) MUST_USE;
 int64_t spool_size(const struct spool *sp);
+/* What was written, from octet at on: how many octets of out were filled, 0 at the end, or -1.
+ * Writing can go on afterwards. */
+int64_t spool_read(
+	const struct spool *sp, int64_t at, char *out, size_t size, struct err *err) MUST_USE;
 /* Removes the file unless a store_msg_add took it. Sets *sp to NULL. */
 void spool_close(struct spool **sp);
 

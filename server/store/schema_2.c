@@ -49,6 +49,17 @@ const char schema_2[] =
 	/* --- statistics for the dashboard --- */
 
 	/* --- DKIM selectors and signing --- */
+	"CREATE TABLE dkim_selector(id INTEGER PRIMARY KEY,"
+	" domain_id INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE,"
+	" name TEXT NOT NULL, ed25519 INTEGER NOT NULL, bits INTEGER NOT NULL,"
+	" key_file TEXT NOT NULL, public_b64 TEXT NOT NULL, signing INTEGER NOT NULL,"
+	" header_simple INTEGER NOT NULL, body_simple INTEGER NOT NULL,"
+	" headers TEXT NOT NULL, seal INTEGER NOT NULL, expiration_s INTEGER NOT NULL,"
+	" created_s INTEGER NOT NULL, UNIQUE(domain_id, name)) STRICT;"
+	"CREATE TABLE arc_domain(domain_id INTEGER PRIMARY KEY"
+	" REFERENCES domain(id) ON DELETE CASCADE, seals INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE arc_sealer(id INTEGER PRIMARY KEY, domain TEXT NOT NULL UNIQUE,"
+	" comment TEXT NOT NULL, created_s INTEGER NOT NULL) STRICT;"
 
 	/* --- allow and deny lists, DNS block lists, what a domain does with verdicts --- */
 

@@ -69,6 +69,17 @@ int spool_write(struct spool *sp, struct str data, struct err *err)
 	return 0;
 }
 
+int64_t spool_read(const struct spool *sp, int64_t at, char *out, size_t size, struct err *err)
+{
+	for (;;) {
+		ssize_t n = pread(sp->fd, out, size, at);
+		if (n >= 0)
+			return n;
+		if (errno != EINTR)
+			return file_error(sp->name, "read", err);
+	}
+}
+
 int spool_commit(struct spool *sp, struct err *err)
 {
 	if (fdatasync(sp->fd) < 0)
