@@ -33,6 +33,7 @@ static int envelope_read(struct db *db, struct arena *a, struct store_claim *c, 
 	c->smtputf8 = flags & FLAG_SMTPUTF8;
 	c->requiretls = flags & FLAG_REQUIRETLS;
 	c->tls_required_no = (flags & FLAG_TLS_REQUIRED_NO) != 0;
+	c->is_tls_report = (flags & FLAG_TLS_REPORT) != 0;
 	c->ret = (enum store_ret)db_column_int(stmt, 3);
 	c->session = db_column(stmt, 4, a);
 	c->mail_from = db_column(stmt, 5, a);
@@ -318,9 +319,9 @@ static int plain_success_run(struct store *s, struct db *db, struct attempt_op *
 	return msg_remove(s, db, op->attempt->msg_id, op->spool_name, err);
 }
 
-static int attempt_run(struct store *s, struct db *db, void *arg, struct err *err)
+static int attempt_results_run(
+	struct store *s, struct db *db, struct attempt_op *op, struct err *err)
 {
-	struct attempt_op *op = arg;
 	const struct store_attempt *at = op->attempt;
 	int64_t id;
 
@@ -343,6 +344,16 @@ static int attempt_run(struct store *s, struct db *db, void *arg, struct err *er
 			return -1;
 	}
 	return 0;
+}
+
+static int attempt_run(struct store *s, struct db *db, void *arg, struct err *err)
+{
+	struct attempt_op *op = arg;
+
+	if (attempt_results_run(s, db, op, err) < 0)
+		return -1;
+	return tls_results_add(
+		db, op->attempt->tls_results, op->attempt->tls_result_count, op->now_ms, err);
 }
 
 static void attempt_committed(struct store *s, void *arg)

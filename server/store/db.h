@@ -10,7 +10,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-enum { DB_STATEMENTS_MAX = 128, DB_READERS_MAX = 8 };
+enum { DB_STATEMENTS_MAX = 384, DB_READERS_MAX = 8 };
 
 /* Used by one thread at a time. */
 struct db {
@@ -172,7 +172,8 @@ enum { /* message.flags */
 	FLAG_8BIT = 1,
 	FLAG_SMTPUTF8 = 2,
 	FLAG_REQUIRETLS = 4,
-	FLAG_TLS_REQUIRED_NO = 8
+	FLAG_TLS_REQUIRED_NO = 8,
+	FLAG_TLS_REPORT = 16
 };
 
 /* Removes a message's rows; its spool file name (or "") goes to spool_name. */
@@ -185,6 +186,10 @@ int msg_rows_remove(struct db *db, int64_t msg_id, struct err *err) MUST_USE;
 int msg_insert(struct store *s, struct db *db, const struct store_msg_new *msg, int64_t *id,
 	int64_t now_ms, struct err *err) MUST_USE;
 void msg_committed(struct store *s, const struct store_msg_new *msg, int64_t now_ms);
+
+/* Adds to the rows of table tls_result, in a write operation. */
+int tls_results_add(struct db *db, const struct store_tls_result *results, size_t count,
+	int64_t now_ms, struct err *err) MUST_USE;
 
 const char *spool_name(const struct spool *sp);
 void spool_keep(struct spool *sp); /* a message owns the file now */

@@ -50,7 +50,8 @@ static int flags_of(const struct store_msg_new *msg)
 {
 	return (msg->body_8bit ? FLAG_8BIT : 0) | (msg->smtputf8 ? FLAG_SMTPUTF8 : 0) |
 	       (msg->requiretls ? FLAG_REQUIRETLS : 0) |
-	       (msg->tls_required_no ? FLAG_TLS_REQUIRED_NO : 0);
+	       (msg->tls_required_no ? FLAG_TLS_REQUIRED_NO : 0) |
+	       (msg->is_tls_report ? FLAG_TLS_REPORT : 0);
 }
 
 static int message_row(

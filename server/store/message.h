@@ -3,6 +3,7 @@
 #define STORE_MESSAGE_H
 
 #include "store/store.h"
+#include "store/tlsresult.h"
 
 /* --- spool: bodies over STORE_INLINE_MAX --- */
 
@@ -49,6 +50,7 @@ struct store_msg_new {
 	enum store_ret ret;
 	bool body_8bit, smtputf8, requiretls;
 	int tls_required_no; /* 1: header TLS-Required: No (RFC 8689) */
+	bool is_tls_report;  /* a report of ours about TLS: its own deliveries call for none */
 	struct str prefix;   /* trace header fields, CRLF-ended; kept apart from the body */
 	struct str body;     /* as received, when spool is NULL */
 	struct spool *spool; /* committed; taken over on success */
@@ -98,7 +100,7 @@ struct store_claim { /* one message with those of its recipients that are due in
 	int64_t id, received_ms, size; /* size: prefix and body */
 	struct str session, mail_from, envid, account, message_id;
 	enum store_ret ret;
-	bool body_8bit, smtputf8, requiretls;
+	bool body_8bit, smtputf8, requiretls, is_tls_report;
 	int tls_required_no;
 	struct store_claim_rcpt *rcpts;
 	size_t rcpt_count;
@@ -150,6 +152,9 @@ struct store_attempt {
 	size_t result_count;
 	const struct store_msg_new *dsns; /* queued in the same transaction */
 	size_t dsn_count;
+	/* What became of TLS in this attempt, added in the same transaction. */
+	const struct store_tls_result *tls_results;
+	size_t tls_result_count;
 };
 
 /* Records the results of one message's recipients in one transaction and releases their

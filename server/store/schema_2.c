@@ -66,8 +66,32 @@ const char schema_2[] =
 	/* --- quarantine --- */
 
 	/* --- MTA-STS policy cache --- */
+	"CREATE TABLE mtasts(domain TEXT PRIMARY KEY, record_id TEXT NOT NULL, mode INTEGER NOT "
+	"NULL,"
+	" max_age_s INTEGER NOT NULL, inserted_s INTEGER NOT NULL, updated_s INTEGER NOT NULL,"
+	" used_s INTEGER NOT NULL, valid_until_s INTEGER NOT NULL, backoff INTEGER NOT NULL,"
+	" reason TEXT NOT NULL, text BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX mtasts_used ON mtasts(used_s, domain);"
+	"CREATE INDEX mtasts_updated ON mtasts(updated_s);"
 
 	/* --- TLS results --- */
+	"CREATE TABLE tls_result(id INTEGER PRIMARY KEY, day INTEGER NOT NULL,"
+	" policy_domain TEXT NOT NULL, recipient_domain TEXT NOT NULL, is_host INTEGER NOT NULL,"
+	" send_report INTEGER NOT NULL, created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
+	" UNIQUE(policy_domain, day, recipient_domain)) STRICT;"
+	"CREATE INDEX tls_result_day ON tls_result(day, policy_domain);"
+	/* key: a hash of type, domain, strings and mx_hosts (JSON arrays). */
+	"CREATE TABLE tls_result_policy(id INTEGER PRIMARY KEY,"
+	" result_id INTEGER NOT NULL REFERENCES tls_result(id) ON DELETE CASCADE,"
+	" key TEXT NOT NULL, type TEXT NOT NULL, domain TEXT NOT NULL, successes INTEGER NOT NULL,"
+	" failures INTEGER NOT NULL, mx_hosts TEXT NOT NULL, strings TEXT NOT NULL,"
+	" UNIQUE(result_id, key)) STRICT;"
+	"CREATE TABLE tls_result_detail("
+	" policy_id INTEGER NOT NULL REFERENCES tls_result_policy(id) ON DELETE CASCADE,"
+	" type TEXT, sending_ip TEXT, mx TEXT, helo TEXT, ip TEXT, info TEXT, reason TEXT,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY(policy_id, type, sending_ip, mx, helo, ip, info, reason))"
+	" STRICT, WITHOUT ROWID;"
 
 	/* --- TLS overrides by destination --- */
 
