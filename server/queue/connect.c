@@ -403,7 +403,7 @@ static int session_open(struct connect_walk *w, const struct ip *ip, struct hop_
 	struct delivery *d = w->d;
 	struct hops *hops = d->q->hops;
 	struct tls_policy policy =
-		w->hop->relay != NULL ? tlspolicy_choose(w->hop->relay->tls) : tlspolicy_direct();
+		w->hop->relay != NULL ? tlspolicy_relay(w->hop->relay->tls) : tlspolicy_direct();
 	struct tls_outcome outcome;
 	struct smtp_failure failure;
 	char text[IP_TEXT];

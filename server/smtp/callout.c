@@ -185,7 +185,7 @@ static enum callout_answer addresses_probe(struct callout *c, struct target *t,
 	enum callout_answer answer = CALLOUT_LATER;
 
 	for (size_t i = 0; i < addrs->count && answer == CALLOUT_LATER; i++) {
-		struct tls_policy policy = tlspolicy_choose(t->relay->tls);
+		struct tls_policy policy = tlspolicy_relay(t->relay->tls);
 		bool plaintext = false;
 		t->ip = &addrs->records[i].ip;
 		answer = session_probe(c, t, policy, connected, &plaintext, text);

@@ -181,6 +181,11 @@ void tls_client_free(struct tls_client **cp)
 	free(c);
 }
 
+X509_STORE *tls_client_roots(const struct tls_client *c)
+{
+	return SSL_CTX_get_cert_store(c->ctx);
+}
+
 /* A session is good for the same name at the same address and port, asked the same way. */
 static char *cache_key_make(const struct conn *c, const struct tls_connect_options *opt)
 {

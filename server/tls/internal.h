@@ -37,6 +37,10 @@ void tls_stream_info(const struct tls_stream *st, struct tls_info *info);
 /* --- client.c: sessions to resume --- */
 
 void tls_session_cache_release(struct tls_session_cache *cache);
+/* Its trust anchors; still the client's. */
+X509_STORE *tls_client_roots(const struct tls_client *c);
+
+enum { TLS_DER_MAX = 64 * 1024 }; /* octets of a certificate or key from outside */
 
 /* --- cert.c --- */
 
