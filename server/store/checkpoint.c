@@ -7,7 +7,21 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-enum { CHECKPOINT_PAGES = 4000 }; /* of log; 32 MiB with our page size */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+	CHECKPOINT_PAGES = 4000, /* of log; 32 MiB with our page size */
+	LOG_PAGE = 8192,
+	LOG_FRAME_HEADER = 24,
+	LOG_STEP = 4 * 1024 * 1024, /* octets the log's file is made longer by */
+	LOG_AHEAD = 512 * 1024,     /* when fewer than these are left of it */
+	LOG_MAX = 64 * 1024 * 1024, /* journal_size_limit */
+	LOG_FREE_FACTOR = 64        /* only with so many steps free on the disk */
+};
 
 static int copy(struct db *db)
 {
@@ -29,10 +43,40 @@ static int on_commit(void *arg, sqlite3 *h, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+/* Keeps the log's file longer than the log. A commit into blocks that were written before is
+ * one write to the disk; in a file that grows, or whose blocks were only reserved, the file
+ * system writes its own journal too, which takes half as long again. Zeros after the last
+ * frame are the end to SQLite, and nobody but this thread writes there. */
+static void log_lengthen(struct store *s)
+{
+	static const char zeros[64 * 1024];
+	int64_t used = (int64_t)s->wal_pages * (LOG_PAGE + LOG_FRAME_HEADER);
+	char path[4200];
+	struct statvfs fs;
+	struct stat st;
+
+	if (s->log_size - used > LOG_AHEAD || s->log_size >= LOG_MAX || used < LOG_AHEAD)
+		return;
+	s->log_size = LOG_MAX; /* no second try when it cannot be */
+	snprintf(path, sizeof(path), "%s-wal", s->db_file);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && fstatvfs(fd, &fs) == 0 &&
+		fs.f_bavail * fs.f_frsize > (unsigned long)LOG_STEP * LOG_FREE_FACTOR) {
+		off_t at = st.st_size, end = at + LOG_STEP < LOG_MAX ? at + LOG_STEP : LOG_MAX;
+		while (at < end && pwrite(fd, zeros, sizeof(zeros), at) == sizeof(zeros))
+			at += (off_t)sizeof(zeros);
+		s->log_size = at;
+	}
+	close(fd);
+}
+
 void checkpoint_after_commit(struct store *s)
 {
 	bool finish = false;
 
+	log_lengthen(s);
 	if (s->wal_pages < CHECKPOINT_PAGES)
 		return;
 	pthread_mutex_lock(&s->checkpoint_lock);

@@ -51,17 +51,16 @@ int db_error(struct db *db, const char *what, struct err *err)
 
 sqlite3_stmt *db_prepare(struct db *db, const char *sql, struct err *err)
 {
-	size_t i = 0;
+	size_t i = (uintptr_t)sql * 0x9e3779b97f4a7c15u >> 32, tried = 0;
 
-	while (i < DB_STATEMENTS_MAX && db->cache[i].sql != NULL) {
+	for (i %= DB_STATEMENTS_MAX; db->cache[i].sql != NULL; i = (i + 1) % DB_STATEMENTS_MAX) {
 		if (db->cache[i].sql == sql) {
 			sqlite3_reset(db->cache[i].stmt);
 			return db->cache[i].stmt;
 		}
-		i++;
+		if (++tried == DB_STATEMENTS_MAX)
+			abort(); /* the statements of this folder are fewer */
 	}
-	if (i == DB_STATEMENTS_MAX)
-		abort(); /* the statements of this folder are fewer */
 	if (sqlite3_prepare_v3(db->h, sql, -1, SQLITE_PREPARE_PERSISTENT, &db->cache[i].stmt,
 		    NULL) != SQLITE_OK) {
 		db_error(db, "prepare", err);

@@ -10,13 +10,13 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-enum { DB_STATEMENTS_MAX = 384, DB_READERS_MAX = 8 };
+enum { DB_STATEMENTS_MAX = 512, DB_READERS_MAX = 8 };
 
 /* Used by one thread at a time. */
 struct db {
 	sqlite3 *h;
 	struct {
-		const char *sql; /* compared by address: statements are static const char[] */
+		const char *sql; /* found by address: statements are static const char[] */
 		sqlite3_stmt *stmt;
 	} cache[DB_STATEMENTS_MAX];
 	struct db *next; /* free list of readers */
@@ -96,7 +96,8 @@ struct store {
 	pthread_cond_t checkpoint_cond;
 	enum checkpoint_state checkpoint_state;
 	bool checkpoint_running;
-	int wal_pages; /* writer thread only */
+	int wal_pages;    /* writer thread only; so is log_size */
+	int64_t log_size; /* octets that the log's file has without growing */
 
 	/* readers */
 	pthread_mutex_t read_lock;
