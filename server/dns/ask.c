@@ -119,8 +119,9 @@ static int no_dns(const struct dns_asker *q, struct arena *arena, struct dns_ans
 {
 	if (q->dns != NULL)
 		return 0;
-	*answer = (struct dns_answer){
-		.status = DNS_FAILED, .reason = arena_str(arena, STR("no resolver is set up"))};
+	*answer = (struct dns_answer){.status = DNS_FAILED,
+		.ede = DNS_EDE_UNKNOWN,
+		.reason = arena_str(arena, STR("no resolver is set up"))};
 	return 1;
 }
 
@@ -133,6 +134,22 @@ int dns_ask(const struct dns_asker *q, enum dns_type type, const char *name, str
 		dns_lookup(q->dns, type, name, q->deadline, arena, answer, err) < 0)
 		return -1;
 	step_add(q, dns_type_text(type), type, name, begin_ms, arena, answer);
+	return 0;
+}
+
+int dns_ask_many(const struct dns_asker *q, const struct dns_request *requests, size_t count,
+	struct arena *arena, struct dns_answer *answers, struct err *err)
+{
+	int64_t begin_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < count && q->dns == NULL; i++)
+		(void)no_dns(q, arena, &answers[i]);
+	if (q->dns != NULL &&
+		dns_lookup_many(q->dns, requests, count, q->deadline, arena, answers, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		step_add(q, dns_type_text(requests[i].type), requests[i].type, requests[i].name,
+			begin_ms, arena, &answers[i]);
 	return 0;
 }
 

@@ -14,9 +14,11 @@ struct dns_asker {
 	struct trace *trace; /* or NULL */
 };
 
-/* As dns_lookup, dns_addr and dns_ptr. */
+/* As dns_lookup, dns_lookup_many, dns_addr and dns_ptr. */
 int dns_ask(const struct dns_asker *q, enum dns_type type, const char *name, struct arena *arena,
 	struct dns_answer *answer, struct err *err) MUST_USE;
+int dns_ask_many(const struct dns_asker *q, const struct dns_request *requests, size_t count,
+	struct arena *arena, struct dns_answer *answers, struct err *err) MUST_USE;
 int dns_ask_addr(const struct dns_asker *q, const char *name, struct arena *arena,
 	struct dns_answer *answer, struct err *err) MUST_USE;
 int dns_ask_ptr(const struct dns_asker *q, const struct ip *ip, struct arena *arena,

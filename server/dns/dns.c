@@ -46,18 +46,23 @@ void dns_close(struct dns **dp)
 	free(d);
 }
 
-/* Answers to all the questions, in their order. */
-static int ask(struct dns *d, const enum dns_type *types, size_t count, const char *name,
-	struct deadline deadline, struct arena *a, struct dns_answer *answers, struct err *err)
+int dns_lookup_many(struct dns *d, const struct dns_request *requests, size_t count,
+	struct deadline deadline, struct arena *arena, struct dns_answer *answers, struct err *err)
 {
-	if (!dns_name_askable(str_from(name)))
-		return err_set(err, ERR_BUG, "dns: \"%.300s\" cannot be asked for", name);
+	if (count > DNS_MANY_MAX)
+		return err_set(err, ERR_BUG, "dns: %zu look-ups at once", count);
+	for (size_t i = 0; i < count; i++) {
+		if (!dns_name_askable(str_from(requests[i].name)))
+			return err_set(err, ERR_BUG, "dns: \"%.300s\" cannot be asked for",
+				requests[i].name);
+	}
 	if (d->resolver != NULL)
-		resolver_ask(d->resolver, types, count, name, deadline, a, answers);
+		resolver_ask(d->resolver, requests, count, deadline, arena, answers);
 	for (size_t i = 0; i < count; i++) {
 		if (d->fixture != NULL)
-			fixture_ask(d->fixture, types[i], name, a, &answers[i]);
-		if (types[i] == DNS_MX || types[i] == DNS_SRV)
+			fixture_ask(
+				d->fixture, requests[i].type, requests[i].name, arena, &answers[i]);
+		if (requests[i].type == DNS_MX || requests[i].type == DNS_SRV)
 			dns_records_sort(answers[i].records, answers[i].count);
 	}
 	return 0;
@@ -66,7 +71,9 @@ static int ask(struct dns *d, const enum dns_type *types, size_t count, const ch
 int dns_lookup(struct dns *d, enum dns_type type, const char *name, struct deadline deadline,
 	struct arena *arena, struct dns_answer *answer, struct err *err)
 {
-	return ask(d, &type, 1, name, deadline, arena, answer, err);
+	struct dns_request request = {type, name};
+
+	return dns_lookup_many(d, &request, 1, deadline, arena, answer, err);
 }
 
 /* Which of two answers without records says more: what may change with time first. */
@@ -109,12 +116,13 @@ static void answers_join(struct arena *a, const struct dns_answer parts[2], stru
 int dns_addr(struct dns *d, const char *name, struct deadline deadline, struct arena *arena,
 	struct dns_answer *answer, struct err *err)
 {
-	static const enum dns_type types[DNS_REQUESTS] = {DNS_A, DNS_AAAA};
-	struct dns_answer parts[DNS_REQUESTS];
+	const struct dns_request requests[2] = {{DNS_A, name}, {DNS_AAAA, name}};
+	struct dns_answer parts[2];
 	struct ip ip;
 
 	if (ip_parse(str_from(name), &ip)) {
 		*answer = (struct dns_answer){.status = DNS_OK,
+			.ede = DNS_EDE_UNKNOWN,
 			.reason = STR(""),
 			.canonical = arena_str(arena, str_from(name)),
 			.records = arena_alloc(arena, sizeof(*answer->records)),
@@ -123,7 +131,7 @@ int dns_addr(struct dns *d, const char *name, struct deadline deadline, struct a
 			.name = STR(""), .data = STR(""), .tag = STR(""), .ip = ip};
 		return 0;
 	}
-	if (ask(d, types, DNS_REQUESTS, name, deadline, arena, parts, err) < 0)
+	if (dns_lookup_many(d, requests, 2, deadline, arena, parts, err) < 0)
 		return -1;
 	answers_join(arena, parts, answer);
 	return 0;

@@ -58,18 +58,36 @@ struct dns_record {
 
 struct dns_answer {
 	enum dns_status status;
-	bool secure;          /* validated, every link of a CNAME chain included */
-	struct str reason;    /* for bogus, failed, time-out; in words */
+	bool secure;       /* validated, every link of a CNAME chain included */
+	struct str reason; /* for bogus, failed, time-out; in words */
+	int ede; /* RFC 8914 code of what went wrong; DNS_EDE_UNKNOWN: none, or not known */
 	struct str canonical; /* the name after CNAMEs; the query name without any */
 	int64_t ttl_s;
 	struct dns_record *records; /* MX and SRV sorted by preference, random inside equal ones */
 	size_t count;
 };
 
+enum { DNS_EDE_UNKNOWN = -1 };
+/* "signature expired", as in the registry, lower case; "unknown" for codes that are not in it. */
+const char *dns_ede_text(int ede);
+/* Whether it says that DNSSEC validation failed (1, 2, 5 to 12). */
+bool dns_ede_is_dnssec(int ede);
+
 /* One lookup. CNAMEs are followed, but for type CNAME. The verdict is in answer, whose
  * memory is in the arena. -1 (ERR_BUG) only for a name that cannot be asked. */
 int dns_lookup(struct dns *d, enum dns_type type, const char *name, struct deadline deadline,
 	struct arena *arena, struct dns_answer *answer, struct err *err) MUST_USE;
+
+/* Several look-ups side by side: answers[i] is that of requests[i]. It takes as long as the
+ * slowest. -1 (ERR_BUG) when one of the names cannot be asked for. */
+enum { DNS_MANY_MAX = 64 };
+struct dns_request {
+	enum dns_type type;
+	const char *name;
+};
+int dns_lookup_many(struct dns *d, const struct dns_request *requests, size_t count,
+	struct deadline deadline, struct arena *arena, struct dns_answer *answers,
+	struct err *err) MUST_USE;
 
 /* A and AAAA side by side, IPv6 records after IPv4 ones; secure only if both are.
  * A literal address is answered without a query (not secure). */
@@ -85,6 +103,9 @@ bool dns_status_is_temporary(enum dns_status s); /* bogus, failed, timeout */
 /* Domain names (RFC 5890): Unicode or ASCII in, lower-case A-labels out. A trailing dot,
  * empty labels, labels over 63 and names over 253 octets are refused with the reason. */
 enum { DNS_NAME_MAX = 254 };
+/* Whether a question can be made of it: 1 to 253 octets of visible ASCII but for the
+ * backslash, labels of 1 to 63. Wider than a host name. */
+bool dns_name_askable(struct str name);
 int dns_name_to_ascii(struct str name, char out[DNS_NAME_MAX], struct err *err) MUST_USE;
 /* Unicode for people; the input itself when it cannot be decoded. */
 struct str dns_name_to_unicode(struct arena *arena, const char *ascii);

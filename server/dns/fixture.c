@@ -400,6 +400,7 @@ static bool goes_wrong(
 	} else if ((d = directive_find(f, EFFECT_BOGUS, type, name)) != NULL) {
 		out->status = DNS_BOGUS;
 		out->reason = d->reason.len > 0 ? d->reason : STR("DNSSEC validation failed");
+		out->ede = ede_of_bogus(out->reason);
 	} else {
 		return false;
 	}
@@ -453,7 +454,8 @@ void fixture_ask(const struct fixture *f, enum dns_type type, const char *name, 
 	struct str at = str_from(name);
 	bool secure = true;
 
-	*out = (struct dns_answer){.reason = STR(""), .canonical = name_make(a, at)};
+	*out = (struct dns_answer){
+		.reason = STR(""), .ede = DNS_EDE_UNKNOWN, .canonical = name_make(a, at)};
 	for (int links = 0;; links++) {
 		if (goes_wrong(f, type, at, out))
 			return;

@@ -6,8 +6,7 @@
 
 enum {
 	DNS_RECORDS_MAX = 1000, /* of one answer that are kept */
-	DNS_TEXT_MAX = 1025,    /* a name of 255 octets, every one escaped, and NUL */
-	DNS_REQUESTS = 2        /* side by side in one look-up */
+	DNS_TEXT_MAX = 1025     /* a name of 255 octets, every one escaped, and NUL */
 };
 
 /* Parses the RDATA of one record (RFC 1035 section 3.3, 2782, 3596, 6698, 8659), names
@@ -15,16 +14,17 @@ enum {
 bool dns_rdata_parse(enum dns_type type, struct str rdata, struct arena *a, struct dns_record *out);
 /* By preference, in random order inside equal ones. */
 void dns_records_sort(struct dns_record *records, size_t count);
-/* Whether name can be put into a question. */
-bool dns_name_askable(struct str name);
+
+/* The RFC 8914 code for libunbound's words about a bogus answer; never unknown. */
+int ede_of_bogus(struct str why);
 
 /* --- resolver.c: libunbound --- */
 
 struct resolver;
 int resolver_open(const struct dns_options *opt, struct resolver **out, struct err *err) MUST_USE;
 void resolver_close(struct resolver **r);
-/* Asks count (at most DNS_REQUESTS) questions about name at once. */
-void resolver_ask(struct resolver *r, const enum dns_type *types, size_t count, const char *name,
+/* Asks count (at most DNS_MANY_MAX) questions at once. */
+void resolver_ask(struct resolver *r, const struct dns_request *requests, size_t count,
 	struct deadline d, struct arena *a, struct dns_answer *answers);
 
 /* --- fixture.c --- */

@@ -312,6 +312,7 @@ static void answer_fill(enum dns_type type, const char *name, const struct query
 		out->ttl_s = 0;
 		out->reason = arena_str(
 			a, str_from(res->why_bogus ? res->why_bogus : "DNSSEC validation failed"));
+		out->ede = ede_of_bogus(out->reason);
 		return;
 	}
 	out->secure = res->secure != 0;
@@ -339,14 +340,15 @@ static void query_wait(struct query *q, struct deadline d)
 	}
 }
 
-static void query_finish(struct resolver *r, struct query *q, int id, enum dns_type type,
-	const char *name, struct deadline d, struct arena *a, struct dns_answer *out)
+static void query_finish(struct resolver *r, struct query *q, int id,
+	const struct dns_request *request, struct deadline d, struct arena *a,
+	struct dns_answer *out)
 {
 	pthread_mutex_lock(&q->lock);
 	query_wait(q, d);
 	bool done = q->done;
 	if (done)
-		answer_fill(type, name, q, a, out);
+		answer_fill(request->type, request->name, q, a, out);
 	pthread_mutex_unlock(&q->lock);
 	if (done) {
 		query_release(q, 1);
@@ -359,23 +361,24 @@ static void query_finish(struct resolver *r, struct query *q, int id, enum dns_t
 	query_release(q, ub_cancel(r->ctx, id) == 0 ? 2 : 1);
 }
 
-void resolver_ask(struct resolver *r, const enum dns_type *types, size_t count, const char *name,
+void resolver_ask(struct resolver *r, const struct dns_request *requests, size_t count,
 	struct deadline d, struct arena *a, struct dns_answer *answers)
 {
-	struct query *queries[DNS_REQUESTS];
-	int ids[DNS_REQUESTS], rcs[DNS_REQUESTS];
+	struct query *queries[DNS_MANY_MAX];
+	int ids[DNS_MANY_MAX], rcs[DNS_MANY_MAX];
 
 	for (size_t i = 0; i < count; i++) {
 		answers[i] = (struct dns_answer){.reason = STR(""),
-			.canonical = arena_str(a, str_from(name)),
+			.ede = DNS_EDE_UNKNOWN,
+			.canonical = arena_str(a, str_from(requests[i].name)),
 			.records = NULL};
 		queries[i] = query_new();
-		rcs[i] = ub_resolve_async(
-			r->ctx, name, (int)types[i], 1, queries[i], query_answered, &ids[i]);
+		rcs[i] = ub_resolve_async(r->ctx, requests[i].name, (int)requests[i].type, 1,
+			queries[i], query_answered, &ids[i]);
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (rcs[i] == 0) {
-			query_finish(r, queries[i], ids[i], types[i], name, d, a, &answers[i]);
+			query_finish(r, queries[i], ids[i], &requests[i], d, a, &answers[i]);
 			continue;
 		}
 		answers[i].status = DNS_FAILED;
