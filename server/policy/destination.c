@@ -4,38 +4,15 @@
 
 enum { NO_EDE = -1 };
 
-const char *dns_ede_text(int ede)
-{
-	static const char *const texts[] = {"other", "unsupported dnskey algorithm",
-		"unsupported ds digest type", "stale answer", "forged answer",
-		"dnssec indeterminate", "dnssec bogus", "signature expired",
-		"signature not yet valid", "dnskey missing", "rrsigs missing",
-		"no zone key bit set", "nsec missing", "cached error", "not ready", "blocked",
-		"censored", "filtered", "prohibited", "stale nxdomain answer", "not authoritative",
-		"not supported", "no reachable authority", "network error", "invalid data"};
-
-	if (ede < 0 || (size_t)ede >= sizeof(texts) / sizeof(texts[0]))
-		return "unknown";
-	return texts[ede];
-}
-
-/* EDEs that say that DNSSEC validation failed (spec 1.3). */
-static bool ede_is_dnssec(int ede)
-{
-	return ede == 1 || ede == 2 || (ede >= 5 && ede <= 12);
-}
-
 bool dns_trouble_is_dnssec(const struct dns_trouble *t)
 {
 	return t->status == DNS_BOGUS ||
-	       (dns_status_is_temporary(t->status) && ede_is_dnssec(t->ede));
+	       (dns_status_is_temporary(t->status) && dns_ede_is_dnssec(t->ede));
 }
 
 void dns_trouble_note(struct dns_trouble *t, const char *what, const struct dns_answer *answer)
 {
-	*t = (struct dns_trouble){.status = answer->status, .ede = NO_EDE};
-	if (answer->status == DNS_BOGUS)
-		t->ede = 6; /* our validator found out itself */
+	*t = (struct dns_trouble){.status = answer->status, .ede = answer->ede};
 	snprintf(t->text, sizeof(t->text), "%s: %s%s%.*s", what, dns_status_text(answer->status),
 		answer->reason.len > 0 ? ": " : "", STR_FMT(answer->reason));
 }

@@ -31,8 +31,6 @@ struct dns_trouble {
 void dns_trouble_note(struct dns_trouble *t, const char *what, const struct dns_answer *answer);
 /* Whether it says that DNSSEC validation failed: bogus, or an EDE of that kind. */
 bool dns_trouble_is_dnssec(const struct dns_trouble *t);
-/* "dnssec bogus" for 6; "unknown" for what RFC 8914 does not list. Static text. */
-const char *dns_ede_text(int ede);
 
 struct destination_host {
 	const char *name; /* host name in A-labels, or an address literal's text */
