@@ -9,12 +9,19 @@ static const struct {
 	enum store_tls_mode setting;
 	struct tls_policy want;
 } choose_cases[] = {
-	{STORE_TLS_NONE, {TLS_MODE_SKIP, false, false}},
-	{STORE_TLS_OPPORTUNISTIC, {TLS_MODE_OPPORTUNISTIC, false, true}},
-	{STORE_TLS_REQUIRED, {TLS_MODE_STARTTLS, false, false}},
-	{STORE_TLS_VERIFY, {TLS_MODE_STARTTLS, true, false}},
-	{STORE_TLS_IMMEDIATE, {TLS_MODE_IMMEDIATE, true, false}},
-	{(enum store_tls_mode)9, {TLS_MODE_STARTTLS, true, false}}, /* a broken row */
+	{STORE_TLS_NONE,
+		{.mode = TLS_MODE_SKIP, .verify_pkix = false, .plaintext_fallback = false}},
+	{STORE_TLS_OPPORTUNISTIC,
+		{.mode = TLS_MODE_OPPORTUNISTIC, .verify_pkix = false, .plaintext_fallback = true}},
+	{STORE_TLS_REQUIRED,
+		{.mode = TLS_MODE_STARTTLS, .verify_pkix = false, .plaintext_fallback = false}},
+	{STORE_TLS_VERIFY,
+		{.mode = TLS_MODE_STARTTLS, .verify_pkix = true, .plaintext_fallback = false}},
+	{STORE_TLS_IMMEDIATE,
+		{.mode = TLS_MODE_IMMEDIATE, .verify_pkix = true, .plaintext_fallback = false}},
+	{(enum store_tls_mode)9, {.mode = TLS_MODE_STARTTLS,
+					 .verify_pkix = true,
+					 .plaintext_fallback = false}}, /* a broken row */
 };
 
 static void settings_become_policies(void **state)
