@@ -72,8 +72,9 @@ struct dmarc_walk {
 	struct str domain; /* where it started */
 	struct dmarc_step *steps;
 	size_t count;
-	bool temperror, secure; /* one of the queries failed; all were secure */
+	bool temperror, secure; /* a query that matters failed; all that were made were secure */
 	struct str org;         /* organizational domain; empty when temperror hides it */
+	struct str psd;         /* where psd=y was found above domain, or empty */
 };
 
 /* The names that a walk from domain asks, longest first. Returns how many. Views of domain. */
@@ -90,8 +91,8 @@ struct dmarc_lookup {
 	enum dmarc_source source;
 	struct str record_domain; /* where the record was found */
 	struct dmarc_record record;
-	struct str org;
-	bool exists; /* the domain is not NXDOMAIN; true when that was not asked */
+	struct str org; /* empty until dmarc_lookup_org when the record is the domain's own */
+	bool exists;    /* the domain is not NXDOMAIN; true when that was not asked */
 	bool secure;
 	enum dmarc_policy published; /* p, sp or np, whichever is for this domain */
 	enum dmarc_policy policy;    /* the same one step lower when t=y */
@@ -103,6 +104,9 @@ struct dmarc_lookup {
 /* Policy discovery (section 4.10.1): what the owner of domain asks for. */
 void dmarc_lookup(const struct dns_asker *ask, struct str domain, struct arena *arena,
 	struct dmarc_lookup *out);
+
+/* Finds the organizational domain too, unless the walk fails (walk.temperror). */
+void dmarc_lookup_org(const struct dns_asker *ask, struct arena *arena, struct dmarc_lookup *l);
 
 /* --- evaluation --- */
 

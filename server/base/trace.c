@@ -8,6 +8,7 @@
 struct trace {
 	pthread_mutex_t lock;
 	int64_t begin_ms;
+	size_t bytes_max;
 	struct buf steps; /* JSON objects with commas between */
 	struct buf sentence;
 	unsigned count, left_out;
@@ -21,7 +22,40 @@ struct trace *trace_new(void)
 		abort();
 	pthread_mutex_init(&t->lock, NULL);
 	t->begin_ms = clock_mono_ms();
+	t->bytes_max = TRACE_BYTES_MAX;
 	return t;
+}
+
+struct trace *trace_fork(const struct trace *t, size_t bytes_max)
+{
+	if (t == NULL)
+		return NULL;
+	struct trace *fork = trace_new();
+	fork->begin_ms = t->begin_ms;
+	fork->bytes_max = bytes_max;
+	return fork;
+}
+
+void trace_join(struct trace *t, struct trace **fork)
+{
+	struct trace *f = *fork;
+
+	if (f == NULL || t == NULL) {
+		trace_free(fork);
+		return;
+	}
+	pthread_mutex_lock(&t->lock);
+	if (f->count > 0 && t->count + f->count <= TRACE_STEPS_MAX &&
+		t->steps.len + f->steps.len + 2 <= t->bytes_max) {
+		if (t->steps.len > 0)
+			buf_text(&t->steps, ", ");
+		buf_raw(&t->steps, buf_str(&f->steps));
+		t->count += f->count;
+	} else
+		t->left_out += f->count;
+	t->left_out += f->left_out;
+	pthread_mutex_unlock(&t->lock);
+	trace_free(fork);
 }
 
 void trace_free(struct trace **t)
@@ -98,7 +132,8 @@ void trace_add(struct trace *t, const struct trace_step *step)
 		buf_printf(&t->steps, ", \"took_ms\": %lld", (long long)step->took_ms);
 	details(&t->steps, step);
 	buf_byte(&t->steps, '}');
-	if (t->count >= TRACE_STEPS_MAX || t->steps.len > TRACE_BYTES_MAX) {
+	size_t max = strcmp(step->kind, "dns") == 0 ? t->bytes_max / 4 * 3 : t->bytes_max;
+	if (t->count >= TRACE_STEPS_MAX || t->steps.len > max) {
 		t->steps.len = before;
 		t->steps.p[before] = '\0';
 		t->left_out++;

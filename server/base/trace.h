@@ -12,7 +12,8 @@ struct trace;
 
 enum {
 	TRACE_STEPS_MAX = 300,       /* later steps are counted, not kept */
-	TRACE_BYTES_MAX = 48 * 1024, /* of JSON; the same */
+	TRACE_BYTES_MAX = 48 * 1024, /* of JSON; the same. Look-ups ("dns") leave a quarter of it
+				      * to the verdicts that stand on them */
 	TRACE_TEXT_MAX = 1000,       /* octets of one text; longer ones are cut */
 	TRACE_DETAILS_MAX = 40       /* detail lines of a step */
 };
@@ -39,6 +40,11 @@ struct trace_step {
 /* The clock starts now. */
 struct trace *trace_new(void);
 void trace_free(struct trace **t);
+/* An empty one on the same clock, which takes bytes_max at most: for a check that runs beside
+ * others, so that its steps stay together. NULL for NULL. */
+struct trace *trace_fork(const struct trace *t, size_t bytes_max);
+/* Puts the steps of the fork at the end of t and frees it. */
+void trace_join(struct trace *t, struct trace **fork);
 void trace_add(struct trace *t, const struct trace_step *step);
 /* The one sentence on top; the last call counts. */
 void trace_sentence(struct trace *t, struct str text);
