@@ -2,6 +2,7 @@
 
 #include "auth/password.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "base/rand.h"
 #include "policy/admin.h"
 #include "webui/pages.h"
@@ -237,6 +238,7 @@ static void password_check(struct page *p)
 	if (rc == 0 || !fits || !password_verify(prepared, stored)) {
 		smtp_limits_auth_failed(p->gateway->limits, &p->peer, clock_mono_ms());
 		attempt_log(p, "wrong password");
+		metric_inc(METRIC_AUTH, METRIC_AUTH_WEB, METRIC_AUTH_FAILED);
 		p->answer.delay_ms = LOGIN_FAILURE_DELAY_MS;
 		form_show(p, 401, "That is not the admin password.");
 		return;
@@ -247,6 +249,7 @@ static void password_check(struct page *p)
 	}
 	cookie_set(p, form_cookie_name(p), "", 0);
 	attempt_log(p, "ok");
+	metric_inc(METRIC_AUTH, METRIC_AUTH_WEB, METRIC_AUTH_OK);
 	next_redirect(p);
 }
 
@@ -263,6 +266,7 @@ void page_login_post(struct page *p)
 	if (!smtp_limits_auth_allowed(
 		    p->gateway->limits, &p->config->limits, &p->peer, clock_mono_ms())) {
 		attempt_log(p, "too many failures");
+		metric_inc(METRIC_AUTH, METRIC_AUTH_WEB, METRIC_AUTH_LIMITED);
 		page_header(p, "Retry-After", "60");
 		page_error(p, 429, "Too many failed log-ins",
 			"There were too many wrong passwords from your address or its neighbours. "

@@ -45,6 +45,7 @@ struct page {
 		*fetch_site; /* headers, or NULL */
 
 	/* Filled by the router. */
+	size_t route; /* its place in the route table; from route_count on: none of it */
 	struct urlform query, form;
 	struct str params[PAGE_PARAMS_MAX]; /* of the path */
 	bool logged_in;

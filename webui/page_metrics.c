@@ -1,40 +1,41 @@
-/* What machines ask: /healthz, /readyz, /metrics (Prometheus text format 0.0.4). */
+/* What machines ask: /healthz, /readyz, /metrics (Prometheus text format 0.0.4).
+ * base/metric.h holds what is counted as it happens; the figures here are looked up. */
+#include "base/metric.h"
 #include "webui/pages.h"
-
-#include <inttypes.h>
 
 static const char text_type[] = "text/plain; charset=utf-8";
 
+/* The process lives: nothing else is asked, so that a full disk gets nobody restarted. */
 void page_health(struct page *p)
 {
 	page_text(p, 200, text_type, "ok\n");
 }
 
-/* Ready: the store answers and every listener is up. */
+/* Ready: every listener is up, mox is not stopping, and the store took a write. */
 void page_ready(struct page *p)
 {
-	struct store_queue_summary summary;
 	struct health *h = arena_alloc(p->arena, sizeof(*h));
 	struct err err;
 
-	if (store_queue_summary(p->gateway->store, &summary, &err) < 0) {
-		page_text(p, 503, text_type, "the store does not answer\n");
+	health_read(p->gateway, h);
+	if (h->stopping) {
+		page_text(p, 503, text_type, "stopping\n");
 		return;
 	}
-	health_read(p->gateway, h);
 	for (size_t i = 0; i < h->listener_count; i++) {
 		if (!h->listeners[i].up) {
-			page_text(p, 503, text_type, "a listener is down\n");
+			page_text(p, 503, text_type,
+				arena_printf(p->arena, "listener %s %s is down\n",
+					h->listeners[i].service, h->listeners[i].address));
 			return;
 		}
 	}
+	if (store_writable(p->gateway->store, &err) < 0) {
+		page_text(p, 503, text_type,
+			arena_printf(p->arena, "the store does not take mail: %s\n", err.text));
+		return;
+	}
 	page_text(p, 200, text_type, "ready\n");
-}
-
-static void metric(struct buf *b, const char *name, const char *type, const char *help, int64_t n)
-{
-	buf_printf(
-		b, "# HELP %s %s\n# TYPE %s %s\n%s %" PRId64 "\n", name, help, name, type, name, n);
 }
 
 static void store_metrics(struct page *p, struct buf *b)
@@ -42,77 +43,101 @@ static void store_metrics(struct page *p, struct buf *b)
 	struct store_stats s;
 
 	store_stats_get(p->gateway->store, &s);
-	metric(b, "mox_store_commits_total", "counter", "Group commits.", s.commits);
-	metric(b, "mox_store_operations_total", "counter", "Write operations.", s.operations);
-	metric(b, "mox_store_failed_operations_total", "counter", "Write operations that failed.",
-		s.failed_operations);
-	metric(b, "mox_store_failed_commits_total", "counter", "Commits that failed.",
+	metric_single(b, "mox_store_failed_operations_total", METRIC_COUNTER,
+		"Write operations that failed.", s.failed_operations);
+	metric_single(b, "mox_store_failed_commits_total", METRIC_COUNTER, "Commits that failed.",
 		s.failed_commits);
-	metric(b, "mox_store_commit_microseconds_total", "counter", "Time spent in commits.",
-		s.commit_us_total);
-	metric(b, "mox_store_commit_microseconds_max", "gauge", "Longest commit.", s.commit_us_max);
-	metric(b, "mox_store_batch_max", "gauge", "Most operations in one commit.", s.batch_max);
 }
 
-static void day_metrics(struct buf *b, const int64_t counts[STORE_COUNT_MAX])
+static int queue_metrics(struct page *p, struct buf *b, struct err *err)
 {
-	static const char *const results[STORE_COUNT_MAX] = {
-		[STORE_COUNT_RECEIVED] = "received",
-		[STORE_COUNT_DELIVERED] = "delivered",
-		[STORE_COUNT_DEFERRED] = "deferred",
-		[STORE_COUNT_BOUNCED] = "bounced",
-		[STORE_COUNT_REJECTED] = "rejected",
-		[STORE_COUNT_TEMPFAILED] = "tempfailed",
-	};
+	struct store_queue_summary s;
 
-	buf_text(b, "# HELP mox_mail_today Mail of the current UTC day by result.\n"
-		    "# TYPE mox_mail_today gauge\n");
-	for (size_t i = 0; i < STORE_COUNT_MAX; i++)
-		buf_printf(b, "mox_mail_today{result=\"%s\"} %" PRId64 "\n", results[i], counts[i]);
+	if (store_queue_summary(p->gateway->store, &s, err) < 0)
+		return -1;
+	metric_head(b, "mox_queue_recipients", METRIC_GAUGE, "Recipients in the queue.");
+	metric_sample(b, "mox_queue_recipients", "state", "waiting", s.queued);
+	metric_sample(b, "mox_queue_recipients", "state", "held", s.held);
+	metric_single(b, "mox_queue_messages", METRIC_GAUGE, "Messages in the queue.", s.messages);
+	metric_single(b, "mox_queue_oldest_seconds", METRIC_GAUGE,
+		"Age of the oldest message in the queue; 0 when it is empty.",
+		s.oldest_ms > 0 ? clock_unix_s() - s.oldest_ms / 1000 : 0);
+	return 0;
+}
+
+static void delivery_metrics(struct queue *queue, struct buf *b)
+{
+	struct queue_stats q;
+
+	queue_stats_get(queue, &q);
+	metric_single(b, "mox_deliveries_active", METRIC_GAUGE, "Deliveries running.", q.active);
+	metric_single(b, "mox_out_connections_total", METRIC_COUNTER,
+		"Connections opened to deliver mail.", q.connections_opened);
+	metric_single(b, "mox_out_connections_reused_total", METRIC_COUNTER,
+		"Deliveries over a connection that was open already.", q.connections_reused);
+	metric_single(
+		b, "mox_next_hops_down", METRIC_GAUGE, "Next hops known to be down.", q.hops_down);
+}
+
+static void certificate_metrics(const struct health *h, struct buf *b)
+{
+	bool head = false;
+
+	for (size_t i = 0; i < h->listener_count; i++) {
+		const struct health_listener *l = &h->listeners[i];
+		if (l->cert_expires_s == 0)
+			continue;
+		if (!head)
+			metric_head(b, "mox_certificate_expires_timestamp_seconds", METRIC_GAUGE,
+				"When the first certificate of a listener's address ends.");
+		head = true;
+		metric_sample(b, "mox_certificate_expires_timestamp_seconds", "address", l->address,
+			l->cert_expires_s);
+	}
+}
+
+static void machine_metrics(struct page *p, struct buf *b)
+{
+	struct health *h = arena_alloc(p->arena, sizeof(*h));
+
+	health_read(p->gateway, h);
+	metric_head(b, "mox_listener_up", METRIC_GAUGE, "Whether connections are taken.");
+	for (size_t i = 0; i < h->listener_count; i++)
+		metric_sample(b, "mox_listener_up", "address", h->listeners[i].address,
+			h->listeners[i].up);
+	certificate_metrics(h, b);
+	metric_single(b, "mox_disk_free_bytes", METRIC_GAUGE,
+		"Room left where the data directory is.", h->disk_free_bytes);
+	metric_single(b, "mox_disk_total_bytes", METRIC_GAUGE,
+		"Size of the disk that the data directory is on.", h->disk_total_bytes);
+	metric_single(b, "mox_memory_bytes", METRIC_GAUGE, "Resident memory of the process.",
+		h->rss_bytes);
+	metric_single(b, "mox_start_timestamp_seconds", METRIC_GAUGE, "When mox started.",
+		p->gateway->started_s);
+	metric_single(b, "mox_config_ok", METRIC_GAUGE,
+		"0 when the last reload of mox.conf was refused.", h->config_problem[0] == '\0');
+}
+
+int metrics_write(struct page *p, struct buf *b, struct err *err)
+{
+	metric_write(b);
+	if (queue_metrics(p, b, err) < 0)
+		return -1;
+	store_metrics(p, b);
+	if (p->gateway->queue != NULL)
+		delivery_metrics(p->gateway->queue, b);
+	machine_metrics(p, b);
+	return 0;
 }
 
 void page_metrics(struct page *p)
 {
-	struct gateway *g = p->gateway;
-	struct buf *b = &p->answer.body;
-	struct store_queue_summary summary;
-	int64_t counts[STORE_COUNT_MAX], now_s = clock_unix_s();
 	struct err err;
 
-	if (store_queue_summary(g->store, &summary, &err) < 0 ||
-		store_counts_day(g->store, now_s, counts, &err) < 0) {
+	buf_clear(&p->answer.body);
+	if (metrics_write(p, &p->answer.body, &err) < 0) {
 		page_text(p, 503, text_type, "the store does not answer\n");
 		return;
-	}
-	metric(b, "mox_queue_recipients", "gauge", "Recipients waiting.", summary.queued);
-	metric(b, "mox_queue_held", "gauge", "Recipients on hold.", summary.held);
-	metric(b, "mox_queue_messages", "gauge", "Messages in the queue.", summary.messages);
-	metric(b, "mox_queue_oldest_seconds", "gauge", "Age of the oldest message.",
-		summary.oldest_ms > 0 ? now_s - summary.oldest_ms / 1000 : 0);
-	day_metrics(b, counts);
-	store_metrics(p, b);
-	if (g->queue != NULL) {
-		struct queue_stats q;
-		queue_stats_get(g->queue, &q);
-		metric(b, "mox_deliveries_active", "gauge", "Deliveries running.", q.active);
-		metric(b, "mox_delivered_total", "counter", "Recipients delivered.", q.delivered);
-		metric(b, "mox_deferred_total", "counter", "Attempts deferred.", q.deferred);
-		metric(b, "mox_failed_total", "counter", "Recipients failed.", q.failed);
-		metric(b, "mox_out_connections_total", "counter", "Connections opened.",
-			q.connections_opened);
-		metric(b, "mox_out_connections_reused_total", "counter", "Connections reused.",
-			q.connections_reused);
-		metric(b, "mox_next_hops_down", "gauge", "Next hops known to be down.",
-			q.hops_down);
-	}
-	if (g->limits != NULL) {
-		struct smtp_limits_stats l;
-		smtp_limits_stats_get(g->limits, &l);
-		metric(b, "mox_smtp_connections_open", "gauge", "Connections open.", l.open);
-		metric(b, "mox_smtp_connections_total", "counter", "Connections accepted.",
-			l.accepted_total);
-		metric(b, "mox_smtp_connections_refused_total", "counter",
-			"Connections refused by limits.", l.refused_total);
 	}
 	p->answer.status = 200;
 	p->answer.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -51,5 +51,7 @@ void page_static(struct page *p, struct str path);
 void page_health(struct page *p);
 void page_ready(struct page *p);
 void page_metrics(struct page *p);
+/* What page_metrics answers with; a page for people shows the same. */
+int metrics_write(struct page *p, struct buf *b, struct err *err) MUST_USE;
 
 #endif

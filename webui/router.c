@@ -1,7 +1,10 @@
 #include "webui/router.h"
 
+#include "base/metric.h"
 #include "webui/login.h"
 #include "webui/pages.h"
+
+#include <stdio.h>
 
 const struct route routes[] = {
 	{PAGE_GET, "", page_dashboard, ROUTE_LOGIN},
@@ -144,6 +147,7 @@ static void below_base(struct page *p, struct str below)
 	const struct route *route = NULL;
 
 	if (str_starts(below, STR("static/"))) {
+		p->route = route_count;
 		page_static(p, str_skip(below, strlen("static/")));
 		return;
 	}
@@ -159,6 +163,7 @@ static void below_base(struct page *p, struct str below)
 		method_refused(p, below);
 		return;
 	case ROUTE_FOUND:
+		p->route = (size_t)(route - routes);
 		break;
 	}
 	if (!login_session_load(p) && route->access == ROUTE_LOGIN) {
@@ -217,12 +222,35 @@ static void headers_add(struct page *p)
 		page_header(p, "Strict-Transport-Security", "max-age=31536000");
 }
 
+/* "GET queue/:", then what is none of the table. Made once; the registry keeps it. */
+void router_metrics(void)
+{
+	static char texts[METRIC_PAGE_ROUTES_MAX][64];
+	static const char *names[METRIC_PAGE_ROUTES_MAX];
+	size_t n = 0;
+
+	for (; n < route_count && n + 2 < METRIC_PAGE_ROUTES_MAX; n++) {
+		snprintf(texts[n], sizeof(texts[n]), "%s %s",
+			routes[n].method == PAGE_POST ? "POST" : "GET", routes[n].pattern);
+		names[n] = texts[n];
+	}
+	names[n++] = "static";
+	names[n++] = "other";
+	metric_page_routes(names, n);
+}
+
 void router_run(struct page *p)
 {
+	int64_t start_us = clock_mono_us();
 	struct err err;
 
+	p->route = route_count + 1;
 	p->view = tval_map(p->arena);
-	if (p->metrics) {
+	if (p->method == PAGE_GET && str_eq(p->path, STR("/healthz"))) {
+		page_health(p);
+	} else if (p->method == PAGE_GET && str_eq(p->path, STR("/readyz"))) {
+		page_ready(p);
+	} else if (p->metrics) {
 		if (p->method == PAGE_GET && str_eq(p->path, STR("/metrics")))
 			page_metrics(p);
 		else
@@ -230,14 +258,12 @@ void router_run(struct page *p)
 				p, 404, "text/plain; charset=utf-8", "Metrics are at /metrics.\n");
 	} else if (urlform_parse(p->arena, p->raw_query, &p->query, &err) < 0) {
 		page_error(p, 400, "Bad address", "The part after \"?\" cannot be read.");
-	} else if (p->method == PAGE_GET && str_eq(p->path, STR("/healthz"))) {
-		page_health(p);
-	} else if (p->method == PAGE_GET && str_eq(p->path, STR("/readyz"))) {
-		page_ready(p);
 	} else if (str_starts(p->path, str_from(p->base))) {
 		below_base(p, str_skip(p->path, strlen(p->base)));
 	} else {
 		outside_base(p);
 	}
 	headers_add(p);
+	metric_inc(METRIC_PAGES, metric_class_of(p->answer.status), 0);
+	metric_observe(METRIC_PAGE_SECONDS, (unsigned)p->route, clock_mono_us() - start_us);
 }

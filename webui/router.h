@@ -22,6 +22,9 @@ enum route_match { ROUTE_FOUND, ROUTE_NONE, ROUTE_OTHER_METHOD };
 enum route_match router_find(enum page_method method, struct str path,
 	struct str params[PAGE_PARAMS_MAX], const struct route **out);
 
+/* Tells the registry of metrics what the routes are called. */
+void router_metrics(void);
+
 /* Answers the request: page.answer is complete afterwards. Blocks for store and
  * password work, so it runs on the worker threads. */
 void router_run(struct page *p);

@@ -2,8 +2,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "base/thread.h"
 #include "webui/assets.h"
+#include "webui/router.h"
 #include "webui/server.h"
 
 #include <errno.h>
@@ -26,6 +28,13 @@ static struct client *client_new(struct webui *ui, int fd)
 	return c;
 }
 
+static enum metric_service client_service(const struct client *c)
+{
+	if (c->role == WEBUI_METRICS)
+		return METRIC_SERVICE_METRICS_HTTP;
+	return c->https ? METRIC_SERVICE_ADMIN_HTTPS : METRIC_SERVICE_ADMIN_HTTP;
+}
+
 static void client_link(struct client *c)
 {
 	struct webui *ui = c->ui;
@@ -36,6 +45,7 @@ static void client_link(struct client *c)
 		c->next->prev = c;
 	ui->clients = c;
 	ui->client_count++;
+	metric_add(METRIC_CONNECTIONS_OPEN, client_service(c), 0, 1);
 	pthread_cond_signal(&ui->timer);
 	pthread_mutex_unlock(&ui->lock);
 }
@@ -52,6 +62,7 @@ static void client_unlink(struct client *c)
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	ui->client_count--;
+	metric_add(METRIC_CONNECTIONS_OPEN, client_service(c), 0, -1);
 	pthread_mutex_unlock(&ui->lock);
 	free(c);
 }
@@ -250,6 +261,7 @@ int webui_start(struct gateway *g, struct webui **out, struct err *err)
 	cond_init(&ui->timer);
 	cond_init(&ui->idle);
 	*out = ui;
+	router_metrics();
 	if (assets_load(ui, err) < 0 || loop_open(ui, err) < 0 || threads_start(ui, err) < 0) {
 		webui_stop(out);
 		return -1;

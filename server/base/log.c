@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/metric.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -64,6 +65,7 @@ void log_event(enum log_level level, const char *event, ...)
 
 	if (!log_enabled(level))
 		return;
+	metric_inc(METRIC_LOG_LINES, (unsigned)level, 0);
 	int64_t now_ms = clock_unix_ms();
 	bool json = atomic_load(&log_format_now) == LOG_FORMAT_JSON;
 	clock_iso(now_ms / 1000, when);

@@ -20,6 +20,7 @@ struct daemon {
 	size_t listener_count;
 	char config_problem[512];
 	int64_t config_loaded_s;
+	struct health_check resolver;
 };
 
 /* Opens every address c wants that is not among old; *out has the opened ones and those

@@ -29,6 +29,13 @@ struct health_listener {
 	int64_t connections;    /* since start */
 	int64_t cert_expires_s; /* the first of its certificates to end; 0: it has none */
 };
+/* What a self-test of some part found, with one sentence. Never OK without evidence. */
+enum health_state { HEALTH_NOT_TESTED, HEALTH_OK, HEALTH_WARN, HEALTH_BAD };
+struct health_check {
+	enum health_state state;
+	char text[256]; /* "" when not tested */
+	int64_t at_s;   /* when; 0: never */
+};
 struct health {
 	struct health_listener listeners[HEALTH_LISTENERS_MAX];
 	size_t listener_count;
@@ -37,8 +44,12 @@ struct health {
 	int64_t rss_bytes;
 	char config_problem[512]; /* why the last reload was refused, or "" */
 	int64_t config_loaded_s;
+	bool stopping;
+	struct health_check resolver; /* DNS answers, and are they validated? */
 };
 void health_read(const struct gateway *g, struct health *out);
+/* For the test of the resolver: what dashboard and metrics show from now on. Thread-safe. */
+void health_resolver_set(struct gateway *g, enum health_state state, const char *text);
 
 /* Reads mox.conf again, as SIGHUP does. On failure the old one stays. */
 int gateway_reload(struct gateway *g, struct err *err) MUST_USE;

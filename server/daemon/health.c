@@ -32,11 +32,26 @@ void health_read(const struct gateway *g, struct health *out)
 	out->rss_bytes = rss_read();
 	if (d == NULL)
 		return;
+	out->stopping = d->stopping != 0;
 	out->sessions_open = session_registry_count(d->registry);
 	pthread_mutex_lock(&d->lock);
 	for (size_t i = 0; i < d->listener_count && i < HEALTH_LISTENERS_MAX; i++)
 		listener_health(d->listeners[i], &out->listeners[out->listener_count++]);
 	memcpy(out->config_problem, d->config_problem, sizeof(out->config_problem));
 	out->config_loaded_s = d->config_loaded_s;
+	out->resolver = d->resolver;
+	pthread_mutex_unlock(&d->lock);
+}
+
+void health_resolver_set(struct gateway *g, enum health_state state, const char *text)
+{
+	struct daemon *d = g->daemon;
+
+	if (d == NULL)
+		return;
+	pthread_mutex_lock(&d->lock);
+	d->resolver.state = state;
+	d->resolver.at_s = clock_unix_s();
+	snprintf(d->resolver.text, sizeof(d->resolver.text), "%s", text);
 	pthread_mutex_unlock(&d->lock);
 }

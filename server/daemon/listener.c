@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "base/thread.h"
 
 #include <errno.h>
@@ -215,6 +216,7 @@ static void serve_smtp(const struct listener_deps *deps, struct session *s)
 			deps->smtp.limits, &c->limits, &s->peer, clock_mono_ms());
 	config_release(c);
 	if (limit != SMTP_LIMIT_OK) {
+		metric_inc(METRIC_CONNECTIONS_REFUSED, (unsigned)s->role, 0);
 		char ip[IP_TEXT];
 		log_event(LOG_LEVEL_INFO, "smtp.refuse", "listener", s->name, "ip",
 			ip_text(&s->peer, ip), "reason", limit_text(limit), NULL);
@@ -229,7 +231,9 @@ static void serve_smtp(const struct listener_deps *deps, struct session *s)
 		.tls = s->tls,
 		.activity = &s->entry.activity,
 	};
+	metric_add(METRIC_CONNECTIONS_OPEN, (unsigned)s->role, 0, 1);
 	smtp_session_run(conn_open_fd(s->fd), &opt);
+	metric_add(METRIC_CONNECTIONS_OPEN, (unsigned)s->role, 0, -1);
 	if (!proxied)
 		smtp_limits_disconnect(deps->smtp.limits, &s->peer);
 }
@@ -323,6 +327,7 @@ static void session_begin(struct listener *l, struct session *s)
 	s->role = l->role;
 	s->tls = l->tls ? tls_server_ref(l->tls) : NULL;
 	l->connections++;
+	metric_inc(METRIC_CONNECTIONS, (unsigned)l->role, 0);
 	s->last = l->waiting == 1 && !l->closing;
 	if (s->last) {
 		l->refs++; /* for the thread that takes our place */

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "base/rand.h"
 #include "message/message.h"
 #include "queue/dsn.h"
@@ -234,20 +235,26 @@ static void result_log(struct delivery *d, const struct store_claim *claim,
 		num_text(duration_ms, took), NULL);
 }
 
-static void counts_add(struct delivery *d, enum store_outcome outcome)
+static void counts_add(struct delivery *d, enum store_outcome outcome, int64_t duration_ms)
 {
 	struct queue *q = d->q;
 
 	switch (outcome) {
 	case STORE_DELIVERED:
+		metric_inc(METRIC_DELIVERIES, METRIC_DELIVERED, 0);
+		metric_observe(METRIC_DELIVERY_SECONDS, METRIC_DELIVERED, duration_ms * 1000);
 		atomic_fetch_add(&q->delivered, 1);
 		store_count(q->opt.store, STORE_COUNT_DELIVERED, 1);
 		return;
 	case STORE_DEFERRED:
+		metric_inc(METRIC_DELIVERIES, METRIC_DEFERRED, 0);
+		metric_observe(METRIC_DELIVERY_SECONDS, METRIC_DEFERRED, duration_ms * 1000);
 		atomic_fetch_add(&q->deferred, 1);
 		store_count(q->opt.store, STORE_COUNT_DEFERRED, 1);
 		return;
 	case STORE_FAILED:
+		metric_inc(METRIC_DELIVERIES, METRIC_FAILED, 0);
+		metric_observe(METRIC_DELIVERY_SECONDS, METRIC_FAILED, duration_ms * 1000);
 		atomic_fetch_add(&q->failed, 1);
 		store_count(q->opt.store, STORE_COUNT_BOUNCED, 1);
 		return;
@@ -291,7 +298,7 @@ void results_record(
 			d, claim, slots, &at, (enum dsn_action)action, &dsns[at.dsn_count]);
 	record_until_done(d, claim, &at);
 	for (size_t i = 0; i < claim->rcpt_count; i++) {
-		counts_add(d, results[i].outcome);
+		counts_add(d, results[i].outcome, at.duration_ms);
 		result_log(d, claim, &claim->rcpts[i], &results[i], at.duration_ms);
 	}
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 
 #include <stdlib.h>
 
@@ -75,6 +76,7 @@ static bool chunk_suspend(struct queue *q, const struct suspend *s, int64_t *tot
 	if (changed == 0)
 		return false;
 	*total += (int64_t)changed;
+	metric_add(METRIC_DELIVERIES, METRIC_DEFERRED, 0, (int64_t)changed);
 	atomic_fetch_add(&q->deferred, (int64_t)changed);
 	store_count(q->opt.store, STORE_COUNT_DEFERRED, (int64_t)changed);
 	int64_t pause = (clock_mono_us() - start_us) * PAUSE_TIMES;

@@ -4,6 +4,7 @@
 #include "auth/password.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "base/utf8.h"
 
 #include <openssl/evp.h>
@@ -84,6 +85,7 @@ static void succeed(struct session *s, const struct store_account *account, cons
 	memcpy(s->account, account->name.p, account->name.len);
 	log_event(LOG_LEVEL_INFO, "smtp.auth", "session", s->id, "ip", ip_text(&s->peer, ip),
 		"account", s->account, "mechanism", mechanism, NULL);
+	metric_inc(METRIC_AUTH, METRIC_AUTH_SMTP, METRIC_AUTH_OK);
 	session_reply(s, 235, "2.7.0", "Authenticated");
 }
 
@@ -92,6 +94,7 @@ static void fail(struct session *s, struct str user, const char *mechanism)
 	char ip[IP_TEXT];
 
 	s->auth_failures++;
+	metric_inc(METRIC_AUTH, METRIC_AUTH_SMTP, METRIC_AUTH_FAILED);
 	smtp_limits_auth_failed(s->deps->limits, &s->peer, clock_mono_ms());
 	log_event(LOG_LEVEL_WARN, "smtp.auth_failed", "session", s->id, "ip", ip_text(&s->peer, ip),
 		"user", arena_strdup(s->arena, user), "mechanism", mechanism, NULL);

@@ -49,6 +49,7 @@ struct session {
 	unsigned bad_transactions, good_transactions, auth_failures;
 	bool esmtp, slow, counted, over, trusted;
 	bool any_command;
+	int last_code; /* of the last reply */
 	char id[RAND_ID_TEXT];
 };
 

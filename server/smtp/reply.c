@@ -45,6 +45,7 @@ __attribute__((format(printf, 4, 0))) static void reply(
 {
 	char text[REPLY_MAX - 20], line[REPLY_MAX + 4];
 
+	s->last_code = code;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	clean(text);
 	snprintf(line, sizeof(line), "%03d %s%s%s\r\n", code, ecode ? ecode : "", ecode ? " " : "",

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "smtp/internal.h"
 #include "smtp/proxy.h"
 
@@ -219,7 +220,6 @@ static void activity_set(const struct session *s, enum smtp_activity activity)
 
 static void command_loop(struct session *s)
 {
-	struct smtp_command c;
 	struct smtp_refusal refusal;
 	struct str line;
 
@@ -236,10 +236,12 @@ static void command_loop(struct session *s)
 		activity_set(s, SMTP_ACTIVITY_BUSY);
 		if (!more)
 			return;
+		struct smtp_command c = {.verb = SMTP_UNKNOWN};
 		if (smtp_command_parse(s->scratch, line, &c, &refusal) < 0)
 			session_refuse(s, refusal.code, refusal.ecode, "%s", refusal.text);
 		else
 			command_run(s, &c);
+		metric_inc(METRIC_SMTP_COMMANDS, (unsigned)c.verb, metric_class_of(s->last_code));
 		s->any_command = true;
 		arena_reset(s->scratch);
 		if (!s->env.open)
@@ -262,6 +264,7 @@ static bool limits_take(struct session *s)
 		s->counted = true;
 		return true;
 	}
+	metric_inc(METRIC_CONNECTIONS_REFUSED, METRIC_SERVICE_SMTP, 0);
 	session_reply(s, 421, "4.7.0", "%s Too many connections from your network",
 		s->listener->hostname);
 	session_flush(s);
@@ -300,6 +303,7 @@ static bool opening(struct session *s)
 		return false;
 	if (session_is_submission(s) &&
 		!smtp_limits_auth_allowed(s->deps->limits, s->limits, &s->peer, clock_mono_ms())) {
+		metric_inc(METRIC_AUTH, METRIC_AUTH_SMTP, METRIC_AUTH_LIMITED);
 		session_reply(s, 421, "4.7.0", "%s Too many failed logins from your network",
 			s->listener->hostname);
 		session_flush(s);

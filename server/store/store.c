@@ -1,6 +1,8 @@
 #include "store/db.h"
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -302,12 +304,26 @@ int store_setting_put(struct store *s, const char *name, struct str value, struc
 	return store_write(s, &op, err);
 }
 
+enum { WRITABLE_PROOF_MS = 5000 };
+
+int store_writable(struct store *s, struct err *err)
+{
+	char now[NUM_TEXT];
+	struct store_stats stats;
+
+	store_stats_get(s, &stats);
+	if (stats.last_commit_ms != 0 && clock_mono_ms() - stats.last_commit_ms < WRITABLE_PROOF_MS)
+		return 0;
+	return store_setting_put(s, "written", str_from(num_text(clock_unix_s(), now)), err);
+}
+
 /* --- counters --- */
 
 static const char sql_counts[] = "SELECT name, value FROM counter WHERE day = ?";
 
 void store_count(struct store *s, enum store_counter counter, int64_t n)
 {
+	metric_add(METRIC_MAIL, counter, 0, n);
 	atomic_fetch_add_explicit(&s->counts[counter], n, memory_order_relaxed);
 }
 

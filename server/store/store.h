@@ -43,6 +43,10 @@ int store_setting_get(struct store *s, const char *name, struct arena *a, struct
 int store_setting_put(
 	struct store *s, const char *name, struct str value, struct err *err) MUST_USE;
 
+/* Does the database take writes now? A commit of the last seconds is proof; without one a
+ * small value is written. -1 says why not. */
+int store_writable(struct store *s, struct err *err) MUST_USE;
+
 /* --- counters for dashboard and metrics, kept per UTC day --- */
 
 enum store_counter {
@@ -63,6 +67,7 @@ int store_counts_day(
 struct store_stats { /* of the writer, since start */
 	int64_t commits, operations, failed_operations, failed_commits;
 	int64_t commit_us_total, commit_us_max, batch_max;
+	int64_t last_commit_ms; /* monotonic, of the last that was well; 0: none */
 };
 void store_stats_get(struct store *s, struct store_stats *out);
 

@@ -3,6 +3,7 @@
 #include "store/db.h"
 
 #include "base/log.h"
+#include "base/metric.h"
 #include "base/thread.h"
 
 #include <errno.h>
@@ -136,8 +137,11 @@ static void batch_commit(struct store *s, struct write_op *ops, int64_t *counts_
 			op->committed(s, op->arg);
 	}
 	int64_t took_us = clock_mono_us() - start_us;
+	metric_observe(METRIC_STORE_COMMIT_SECONDS, 0, took_us);
+	metric_observe(METRIC_STORE_COMMIT_OPERATIONS, 0, count);
 	pthread_mutex_lock(&s->write_lock);
 	s->stats.commits += rc == 0;
+	s->stats.last_commit_ms = rc == 0 ? clock_mono_ms() : 0;
 	s->stats.failed_commits += rc < 0;
 	s->stats.operations += count;
 	s->stats.failed_operations += failed;

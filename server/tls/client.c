@@ -1,6 +1,7 @@
 #include "tls/internal.h"
 
 #include "base/mem.h"
+#include "base/metric.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -322,9 +323,11 @@ int tls_connect(struct conn *c, struct tls_client *client, const struct tls_conn
 	*failure = (struct tls_failure_info){.kind = TLS_FAILURE_OTHER};
 	if (stream_setup(st, client, opt, err) < 0 ||
 		tls_stream_handshake(st, d, failure, err) < 0) {
+		metric_inc(METRIC_TLS_HANDSHAKES, METRIC_SIDE_OUT, METRIC_NOT_OK);
 		tls_stream_free(st);
 		return -1;
 	}
+	metric_inc(METRIC_TLS_HANDSHAKES, METRIC_SIDE_OUT, METRIC_OK);
 	failure->kind = TLS_FAILURE_NONE;
 	peer_collect(st, opt->server_name, arena, peer);
 	return 0;

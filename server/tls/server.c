@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 
 #include <openssl/err.h>
 #include <stdatomic.h>
@@ -383,9 +384,11 @@ int tls_accept(struct conn *c, struct tls_server *s, struct deadline d, struct t
 
 	SSL_set_accept_state(st->ssl);
 	if (tls_stream_handshake(st, d, &failure, err) < 0) {
+		metric_inc(METRIC_TLS_HANDSHAKES, METRIC_SIDE_IN, METRIC_NOT_OK);
 		tls_stream_free(st);
 		return -1;
 	}
+	metric_inc(METRIC_TLS_HANDSHAKES, METRIC_SIDE_IN, METRIC_OK);
 	tls_stream_info(st, info);
 	return 0;
 }
