@@ -5,14 +5,53 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+enum { AT_TEXT = 24 }; /* {"at_ms": N, and the comma between objects */
+
 struct trace {
 	pthread_mutex_t lock;
 	int64_t begin_ms;
 	size_t bytes_max;
-	struct buf steps; /* JSON objects with commas between */
+	struct buf steps; /* JSON objects, one after the other, without their {"at_ms": N, */
 	struct buf sentence;
-	unsigned count, left_out;
+	struct step {
+		size_t end; /* in steps */
+		int64_t at_ms;
+	} * at; /* of each */
+	unsigned count, room, left_out;
 };
+
+/* Octets of JSON that so many steps of so long a text come to. */
+static size_t bytes(size_t text, unsigned count)
+{
+	return text + (size_t)count * AT_TEXT;
+}
+
+/* What was written behind octet before is one step more, if there is room for it. */
+static void step_end(struct trace *t, size_t before, int64_t at_ms, size_t max)
+{
+	if (t->count >= TRACE_STEPS_MAX || bytes(t->steps.len, t->count + 1) > max) {
+		t->steps.len = before;
+		t->steps.p[before] = '\0';
+		t->left_out++;
+		return;
+	}
+	if (t->count == t->room) {
+		t->room = t->room > 0 ? 2 * t->room : 16;
+		t->at = realloc(t->at, t->room * sizeof(*t->at));
+		if (t->at == NULL)
+			abort();
+	}
+	t->at[t->count++] = (struct step){t->steps.len, at_ms};
+}
+
+static void steps_copy(struct trace *t, struct str text, const struct step *at, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		size_t begin = i > 0 ? at[i - 1].end : 0, before = t->steps.len;
+		buf_raw(&t->steps, (struct str){text.p + begin, at[i].end - begin});
+		step_end(t, before, at[i].at_ms, t->bytes_max);
+	}
+}
 
 struct trace *trace_new(void)
 {
@@ -46,16 +85,35 @@ void trace_join(struct trace *t, struct trace **fork)
 	}
 	pthread_mutex_lock(&t->lock);
 	if (f->count > 0 && t->count + f->count <= TRACE_STEPS_MAX &&
-		t->steps.len + f->steps.len + 2 <= t->bytes_max) {
-		if (t->steps.len > 0)
-			buf_text(&t->steps, ", ");
-		buf_raw(&t->steps, buf_str(&f->steps));
-		t->count += f->count;
-	} else
+		bytes(t->steps.len + f->steps.len, t->count + f->count) <= t->bytes_max)
+		steps_copy(t, buf_str(&f->steps), f->at, f->count);
+	else
 		t->left_out += f->count;
 	t->left_out += f->left_out;
 	pthread_mutex_unlock(&t->lock);
 	trace_free(fork);
+}
+
+void trace_append(struct trace *t, struct trace *from)
+{
+	struct buf text = {NULL, 0, 0};
+	struct step at[TRACE_STEPS_MAX];
+	unsigned count, left_out;
+
+	if (t == NULL || from == NULL || t == from)
+		return;
+	pthread_mutex_lock(&from->lock); /* one lock at a time */
+	buf_raw(&text, buf_str(&from->steps));
+	count = from->count;
+	left_out = from->left_out;
+	if (count > 0)
+		memcpy(at, from->at, count * sizeof(*at));
+	pthread_mutex_unlock(&from->lock);
+	pthread_mutex_lock(&t->lock);
+	steps_copy(t, buf_str(&text), at, count);
+	t->left_out += left_out;
+	pthread_mutex_unlock(&t->lock);
+	buf_free(&text);
 }
 
 void trace_free(struct trace **t)
@@ -64,6 +122,7 @@ void trace_free(struct trace **t)
 		return;
 	pthread_mutex_destroy(&(*t)->lock);
 	buf_free(&(*t)->steps);
+	free((*t)->at);
 	buf_free(&(*t)->sentence);
 	free(*t);
 	*t = NULL;
@@ -121,8 +180,7 @@ void trace_add(struct trace *t, const struct trace_step *step)
 		return;
 	pthread_mutex_lock(&t->lock);
 	size_t before = t->steps.len;
-	buf_printf(&t->steps, "%s{\"at_ms\": %lld, \"state\": \"%s\"", before > 0 ? ", " : "",
-		(long long)(clock_mono_ms() - t->begin_ms), states[step->state]);
+	buf_printf(&t->steps, "\"state\": \"%s\"", states[step->state]);
 	member(&t->steps, "kind", str_from(step->kind));
 	member(&t->steps, "title", step->title);
 	member(&t->steps, "result", step->result);
@@ -133,12 +191,7 @@ void trace_add(struct trace *t, const struct trace_step *step)
 	details(&t->steps, step);
 	buf_byte(&t->steps, '}');
 	size_t max = strcmp(step->kind, "dns") == 0 ? t->bytes_max / 4 * 3 : t->bytes_max;
-	if (t->count >= TRACE_STEPS_MAX || t->steps.len > max) {
-		t->steps.len = before;
-		t->steps.p[before] = '\0';
-		t->left_out++;
-	} else
-		t->count++;
+	step_end(t, before, clock_mono_ms(), max);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -160,7 +213,12 @@ void trace_write(struct trace *t, struct buf *out)
 	buf_text(out, "{\"sentence\": \"");
 	buf_json(out, buf_str(&t->sentence));
 	buf_printf(out, "\", \"left_out\": %u, \"steps\": [", t->left_out);
-	buf_raw(out, buf_str(&t->steps));
+	for (unsigned i = 0; i < t->count; i++) {
+		size_t begin = i > 0 ? t->at[i - 1].end : 0;
+		buf_printf(out, "%s{\"at_ms\": %lld, ", i > 0 ? ", " : "",
+			(long long)(t->at[i].at_ms - t->begin_ms));
+		buf_raw(out, (struct str){t->steps.p + begin, t->at[i].end - begin});
+	}
 	buf_text(out, "]}");
 	pthread_mutex_unlock(&t->lock);
 }

@@ -45,6 +45,8 @@ void trace_free(struct trace **t);
 struct trace *trace_fork(const struct trace *t, size_t bytes_max);
 /* Puts the steps of the fork at the end of t and frees it. */
 void trace_join(struct trace *t, struct trace **fork);
+/* Adds the steps of another trace, which stays; those from before t began get negative times. */
+void trace_append(struct trace *t, struct trace *from);
 void trace_add(struct trace *t, const struct trace_step *step);
 /* The one sentence on top; the last call counts. */
 void trace_sentence(struct trace *t, struct str text);

@@ -179,6 +179,9 @@ struct tls_outcome {
 	const struct dane_record *dane_record; /* that matched */
 	struct tls_tally rcpt, host;           /* RFC 8460 facts of this connection, spec 3.3 */
 	char text[300];                        /* for attempt rows and errors */
+	/* Set by smtp_client_open, for the details of a report: */
+	char helo[TLS_NAME_MAX];     /* first word of the greeting */
+	struct ip local_ip, peer_ip; /* len 0: not known */
 };
 
 void tlspolicy_judge(const struct tls_policy *policy, const struct tls_observation *seen,

@@ -177,6 +177,7 @@ static int hello(struct smtp_client *c, enum hello when, struct smtp_failure *fa
 	if (smtp_client_line(c, str_from(line), (struct str){NULL, 0}, &err) < 0 ||
 		reply_read(c, &r, REPLY_EHLO, smtp_client_deadline(c, 1), &err) < 0)
 		return smtp_fail_io(c, failure, SMTP_STAGE_EHLO, &err);
+	smtp_trace_extensions(c, line);
 	if (r.code >= 500 && r.code <= 504 && when == HELLO_FIRST && !lmtp) {
 		snprintf(line, sizeof(line), "HELO %s", c->opt.helo);
 		if (smtp_client_command(c, line, &r, &err) < 0)
@@ -189,7 +190,12 @@ static int hello(struct smtp_client *c, enum hello when, struct smtp_failure *fa
 
 static int handshake(struct smtp_client *c, struct tls_observation *seen, struct err *err)
 {
-	struct tls_connect_options o = {.server_name = c->opt.server_name, .reuse_session = true};
+	c->tls_begin_ms = clock_mono_ms();
+	const struct dane_names *names = &c->opt.policy.names;
+	struct tls_connect_options o = {
+		.server_name = names->count > 0 ? names->list[0] : c->opt.server_name,
+		.pkix_name = c->opt.server_name,
+		.reuse_session = true};
 
 	if (tls_connect(c->conn, c->opt.tls, &o, smtp_client_deadline(c, 1), c->arena, &c->peer,
 		    &seen->failure, err) < 0) {
@@ -205,7 +211,13 @@ static int handshake(struct smtp_client *c, struct tls_observation *seen, struct
 static int judged(struct smtp_client *c, const struct tls_observation *seen,
 	struct tls_outcome *outcome, struct smtp_failure *failure, const struct err *why)
 {
+	struct tls_outcome facts = *outcome;
+
 	tlspolicy_judge(&c->opt.policy, seen, outcome);
+	memcpy(outcome->helo, facts.helo, sizeof(outcome->helo));
+	outcome->local_ip = facts.local_ip;
+	outcome->peer_ip = facts.peer_ip;
+	smtp_trace_tls(c, outcome, c->tls_begin_ms);
 	if (outcome->may_send && !c->dead)
 		return 0;
 	*failure = (struct smtp_failure){.stage = SMTP_STAGE_TLS, .dead = true};
@@ -225,10 +237,14 @@ static int starttls(
 	if (c->opt.policy.mode == TLS_MODE_SKIP ||
 		(c->opt.policy.mode == TLS_MODE_OPPORTUNISTIC && !seen.starttls_offered))
 		return judged(c, &seen, outcome, failure, NULL);
-	if (smtp_client_command(c, "STARTTLS", &r, &err) < 0)
+	if (smtp_client_command(c, "STARTTLS", &r, &err) < 0) {
+		smtp_trace_io(c, "STARTTLS", err.text);
 		return smtp_fail_io(c, failure, SMTP_STAGE_STARTTLS, &err);
+	}
+	smtp_trace_reply(c, "STARTTLS", &r);
 	if (r.code != 220) {
 		seen.starttls_refused = true;
+		seen.starttls_code = r.code;
 		if (judged(c, &seen, outcome, failure, NULL) == 0)
 			return 0;
 		smtp_fail_reply(failure, SMTP_STAGE_STARTTLS, &r);
@@ -239,6 +255,17 @@ static int starttls(
 	if (judged(c, &seen, outcome, failure, &err) < 0)
 		return -1;
 	return hello(c, HELLO_AFTER_TLS, failure);
+}
+
+/* The first word of the greeting is the name the server gives itself (RFC 5321 4.2). */
+static void greeting_take(
+	struct smtp_client *c, const struct smtp_reply *r, struct tls_outcome *outcome)
+{
+	struct str word, rest = str_from(r->text);
+
+	smtp_trace_reply(c, "Greeting", r);
+	if (str_next(&rest, ' ', &word))
+		(void)str_copy(outcome->helo, sizeof(outcome->helo), word);
 }
 
 static int open_dialogue(
@@ -255,6 +282,7 @@ static int open_dialogue(
 	}
 	if (smtp_client_reply(c, &r, 1, &err) < 0)
 		return smtp_fail_io(c, failure, SMTP_STAGE_GREETING, &err);
+	greeting_take(c, &r, outcome);
 	if (r.code != 220)
 		return smtp_fail_reply(failure, SMTP_STAGE_GREETING, &r);
 	if (hello(c, HELLO_FIRST, failure) < 0)
@@ -279,13 +307,21 @@ int smtp_client_open(struct conn **conn, const struct smtp_client_options *opt,
 	c->opt.username = arena_str(c->arena, opt->username);
 	c->opt.password = arena_str(c->arena, opt->password);
 	*outcome = (struct tls_outcome){.may_send = false};
+	unsigned local_port, peer_port;
+	conn_addresses(c->conn, &outcome->local_ip, &local_port, &outcome->peer_ip, &peer_port);
 	*failure = (struct smtp_failure){.stage = SMTP_STAGE_CONNECT};
 	*out = NULL;
 	if (open_dialogue(c, outcome, failure) < 0) {
 		smtp_client_quit(&c);
 		return -1;
 	}
+	/* What they point at is the caller's, and not needed any more. */
 	c->opt.password = (struct str){NULL, 0};
+	c->opt.policy.dane = NULL;
+	c->opt.policy.names.count = 0;
+	c->opt.policy.pins = NULL;
+	c->opt.policy.pin_count = 0;
+	c->opt.trace = NULL;
 	*out = c;
 	return 0;
 }
@@ -298,6 +334,11 @@ unsigned smtp_client_extensions(const struct smtp_client *c)
 const struct tls_info *smtp_client_tls(const struct smtp_client *c)
 {
 	return c->tls_on ? &c->peer.info : NULL;
+}
+
+const struct tls_peer *smtp_client_peer(const struct smtp_client *c)
+{
+	return c->tls_on ? &c->peer : NULL;
 }
 
 /* --- keeping and ending --- */

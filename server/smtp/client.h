@@ -11,7 +11,8 @@ struct smtp_client;
 
 struct smtp_client_options {
 	const char *helo;        /* our name */
-	const char *server_name; /* SNI and certificate name; the peer's host name */
+	const char *server_name; /* the peer's host name: SNI, unless policy.names has another,
+				  * and certificate name */
 	enum store_protocol protocol;
 	struct tls_policy policy;
 	struct tls_client *tls;
@@ -19,6 +20,7 @@ struct smtp_client_options {
 	int64_t command_timeout_ms;    /* each command; DATA's end waits twice as long */
 	struct deadline session;       /* for all of it */
 	struct buf *transcript;        /* or NULL: gets "> " and "< " lines, no secrets */
+	struct trace *trace;           /* or NULL: greeting, EHLO, STARTTLS, TLS, verification */
 };
 
 enum smtp_stage { /* where a failure happened */
@@ -65,6 +67,8 @@ int smtp_client_open(struct conn **conn, const struct smtp_client_options *opt,
 
 unsigned smtp_client_extensions(const struct smtp_client *c);
 const struct tls_info *smtp_client_tls(const struct smtp_client *c); /* NULL: plaintext */
+/* All that was seen of the peer in the handshake; NULL: plaintext. */
+const struct tls_peer *smtp_client_peer(const struct smtp_client *c);
 
 struct smtp_send_rcpt {
 	struct str address;

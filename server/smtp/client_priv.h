@@ -14,6 +14,7 @@ struct smtp_client {
 	bool auth_plain, auth_scram, auth_login;
 	int64_t size_max; /* 0: none announced */
 	bool tls_on;
+	int64_t tls_begin_ms; /* of the handshake, monotonic; 0: none yet */
 	struct tls_peer peer;
 	bool dead;  /* no more commands, no QUIT */
 	bool dirty; /* a transaction is open or did not end well: RSET first */
@@ -37,6 +38,12 @@ int smtp_fail_io(struct smtp_client *c, struct smtp_failure *f, enum smtp_stage 
 int smtp_fail_reply(struct smtp_failure *f, enum smtp_stage stage, const struct smtp_reply *r);
 
 int smtp_client_auth(struct smtp_client *c, struct smtp_failure *failure) MUST_USE;
+
+/* --- client_trace.c: steps for people --- */
+void smtp_trace_reply(struct smtp_client *c, const char *title, const struct smtp_reply *r);
+void smtp_trace_io(struct smtp_client *c, const char *title, const char *text);
+void smtp_trace_extensions(struct smtp_client *c, const char *title);
+void smtp_trace_tls(struct smtp_client *c, const struct tls_outcome *outcome, int64_t begin_ms);
 
 /* MAIL and RCPT commands; -1 with a text when an address cannot be written into one. */
 int smtp_client_mail_write(

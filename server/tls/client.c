@@ -329,6 +329,6 @@ int tls_connect(struct conn *c, struct tls_client *client, const struct tls_conn
 	}
 	metric_inc(METRIC_TLS_HANDSHAKES, METRIC_SIDE_OUT, METRIC_OK);
 	failure->kind = TLS_FAILURE_NONE;
-	peer_collect(st, opt->server_name, arena, peer);
+	peer_collect(st, opt->pkix_name ? opt->pkix_name : opt->server_name, arena, peer);
 	return 0;
 }

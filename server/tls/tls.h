@@ -91,6 +91,7 @@ const char *tls_alert_text(int alert);
 
 struct tls_connect_options {
 	const char *server_name; /* SNI and the name to match; NULL sends no SNI */
+	const char *pkix_name;   /* the name to match when it is another; NULL: it is not */
 	const char *alpn;        /* or NULL */
 	bool reuse_session;      /* resume from and keep in the client's cache */
 };
