@@ -94,5 +94,8 @@ const char schema_2[] =
 	" STRICT, WITHOUT ROWID;"
 
 	/* --- TLS overrides by destination --- */
+	"CREATE TABLE tls_override(domain TEXT PRIMARY KEY, kind INTEGER NOT NULL,"
+	" pins TEXT NOT NULL, reason TEXT NOT NULL, expires_s INTEGER NOT NULL,"
+	" changed_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
 	"INSERT INTO setting VALUES('schema_2', '1');";
