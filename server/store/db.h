@@ -208,6 +208,6 @@ void dir_lists_close(struct dir_lists **l);
 
 /* --- schema_2.c --- */
 
-extern const char schema_2[]; /* what version 2 adds */
+extern const char *const schema_2[]; /* what version 2 adds; ends with NULL */
 
 #endif

@@ -72,7 +72,8 @@ static const char schema_1[] =
 	" created_s INTEGER NOT NULL, used_s INTEGER NOT NULL, expires_s INTEGER NOT NULL,"
 	" ip TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
-static const char *const migrations[STORE_SCHEMA_VERSION] = {schema_1, schema_2};
+static const char *const first[] = {schema_1, NULL};
+static const char *const *const migrations[STORE_SCHEMA_VERSION] = {first, schema_2};
 
 static int version_get(struct db *db, int64_t *version, struct err *err)
 {
@@ -157,8 +158,10 @@ int schema_migrate(struct db *db, struct err *err)
 		snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", (int)version + 1);
 		if (db_exec(db, "BEGIN IMMEDIATE", err) < 0)
 			return -1;
-		if (db_exec(db, migrations[version], err) < 0 || db_exec(db, pragma, err) < 0 ||
-			db_exec(db, "COMMIT", err) < 0) {
+		int rc = 0;
+		for (const char *const *sql = migrations[version]; rc == 0 && *sql != NULL; sql++)
+			rc = db_exec(db, *sql, err);
+		if (rc < 0 || db_exec(db, pragma, err) < 0 || db_exec(db, "COMMIT", err) < 0) {
 			struct err ignored;
 			(void)!db_exec(db, "ROLLBACK", &ignored);
 			return err_prefix(err, "migration to schema %d", (int)version + 1);

@@ -1,7 +1,8 @@
 #include "store/db.h"
 
-/* Version 2: message log, authentication, TLS policy. */
-const char schema_2[] =
+/* Version 2: message log, authentication, TLS policy. A section ends with a comma: a compiler
+ * need not take string literals over 4095 octets. */
+const char *const schema_2[] = {
 	/* --- the message log, see msglog.c --- */
 
 	/* One row for each message taken (id: its queue id) and each one refused (an id of the
@@ -40,7 +41,7 @@ const char schema_2[] =
 	" PRIMARY KEY(run, hash, low)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE msglog_state(one INTEGER PRIMARY KEY CHECK(one = 1),"
 	" sealed INTEGER NOT NULL) STRICT;" /* runs below it are in msglog_token */
-	"INSERT INTO msglog_state VALUES(1, 0);"
+	"INSERT INTO msglog_state VALUES(1, 0);",
 
 	/* --- queue: hold rules and the like --- */
 
@@ -59,7 +60,7 @@ const char schema_2[] =
 	"CREATE TABLE arc_domain(domain_id INTEGER PRIMARY KEY"
 	" REFERENCES domain(id) ON DELETE CASCADE, seals INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE arc_sealer(id INTEGER PRIMARY KEY, domain TEXT NOT NULL UNIQUE,"
-	" comment TEXT NOT NULL, created_s INTEGER NOT NULL) STRICT;"
+	" comment TEXT NOT NULL, created_s INTEGER NOT NULL) STRICT;",
 
 	/* --- allow and deny lists, DNS block lists, what a domain does with verdicts --- */
 
@@ -72,7 +73,7 @@ const char schema_2[] =
 	" used_s INTEGER NOT NULL, valid_until_s INTEGER NOT NULL, backoff INTEGER NOT NULL,"
 	" reason TEXT NOT NULL, text BLOB NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX mtasts_used ON mtasts(used_s, domain);"
-	"CREATE INDEX mtasts_updated ON mtasts(updated_s);"
+	"CREATE INDEX mtasts_updated ON mtasts(updated_s);",
 
 	/* --- TLS results --- */
 	"CREATE TABLE tls_result(id INTEGER PRIMARY KEY, day INTEGER NOT NULL,"
@@ -91,11 +92,11 @@ const char schema_2[] =
 	" type TEXT, sending_ip TEXT, mx TEXT, helo TEXT, ip TEXT, info TEXT, reason TEXT,"
 	" count INTEGER NOT NULL,"
 	" PRIMARY KEY(policy_id, type, sending_ip, mx, helo, ip, info, reason))"
-	" STRICT, WITHOUT ROWID;"
+	" STRICT, WITHOUT ROWID;",
 
 	/* --- TLS overrides by destination --- */
 	"CREATE TABLE tls_override(domain TEXT PRIMARY KEY, kind INTEGER NOT NULL,"
 	" pins TEXT NOT NULL, reason TEXT NOT NULL, expires_s INTEGER NOT NULL,"
-	" changed_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	" changed_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 
-	"INSERT INTO setting VALUES('schema_2', '1');";
+	"INSERT INTO setting VALUES('schema_2', '1');", NULL};
