@@ -31,6 +31,7 @@ struct arc_result {
 	bool temporary;       /* a fail, but only because a key could not be looked up now */
 	struct arc_set *sets; /* newest first; empty when the structure is broken */
 	size_t count;
+	bool cv_fail;         /* a hop before us found it broken and said so: nothing is added */
 	unsigned highest;     /* largest i= seen, 0 for none */
 	unsigned oldest_pass; /* RFC 8617 section 5.2: with status pass, the oldest i= from which
 			       * on message signatures are valid; 0: the message was not changed
@@ -67,7 +68,8 @@ struct arc_seal_options {
 struct dkim_signer *arc_sealer_new(
 	struct str header, const struct arc_seal_options *opt, int64_t now_s);
 /* 1 and three fields in out: to be put above the header. 0: there is nothing to seal, because
- * the chain has failed at an earlier hop already or has ARC_SETS_MAX sets (RFC 8617 section
+ * the chain has failed at an earlier hop already, could not be checked now, or has ARC_SETS_MAX
+ * sets (RFC 8617 section
  * 5.1). -1 as dkim_signer_finish. */
 int arc_sealer_finish(struct dkim_signer *s, struct buf *out, struct err *err) MUST_USE;
 

@@ -144,9 +144,9 @@ struct dkim_selector {               /* how one signature is made; everything ou
 	struct str identity;  /* i=, or empty */
 };
 
-enum { DKIM_SELECTORS_MAX = 10, DKIM_HEADERS_DEFAULT = 25 };
+enum { DKIM_SELECTORS_MAX = 10 };
 /* From, To, Cc, Bcc, Reply-To, References, In-Reply-To, Subject, Date, Message-ID,
- * Content-Type and others: the fields that a reader sees or that change what is seen. */
+ * Content-Type: what a reader sees or what changes what is seen. */
 extern const struct str dkim_headers_default[];
 extern const size_t dkim_header_default_count;
 
