@@ -106,6 +106,8 @@ static void value_copy(
 		dst->account.argon2 = arena_str(a, src->account.argon2);
 		dst->account.scram = arena_str(a, src->account.scram);
 		break;
+	case DIR_MAIL_POLICY:
+		break;
 	}
 }
 

@@ -5,13 +5,15 @@
 
 #include "store/db.h"
 #include "store/directory.h"
+#include "store/mailpolicy.h"
 
-enum dir_kind { DIR_DOMAIN, DIR_DOMAIN_ID, DIR_ADDRESS, DIR_ACCOUNT };
+enum dir_kind { DIR_DOMAIN, DIR_DOMAIN_ID, DIR_ADDRESS, DIR_ACCOUNT, DIR_MAIL_POLICY };
 
 union dir_value {
 	struct store_domain domain;
 	struct store_address address;
 	struct store_account account;
+	struct store_mail_policy mail_policy;
 };
 
 /* To be asked before the database is read: an answer put under an older generation is

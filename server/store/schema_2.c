@@ -63,6 +63,12 @@ const char *const schema_2[] = {
 	" comment TEXT NOT NULL, created_s INTEGER NOT NULL) STRICT;",
 
 	/* --- allow and deny lists, DNS block lists, what a domain does with verdicts --- */
+	/* A domain without a row has the defaults of mailpolicy.c. Scores are in hundredths. */
+	"CREATE TABLE domain_policy(domain_id INTEGER PRIMARY KEY"
+	" REFERENCES domain(id) ON DELETE CASCADE, dmarc INTEGER NOT NULL, spf INTEGER NOT NULL,"
+	" iprev INTEGER NOT NULL, dnsbl INTEGER NOT NULL, temperror_defer INTEGER NOT NULL,"
+	" sender_mx INTEGER NOT NULL, quarantine_score INTEGER NOT NULL,"
+	" reject_score INTEGER NOT NULL) STRICT;",
 
 	/* --- quarantine --- */
 
