@@ -190,6 +190,8 @@ struct attempt_op {
 	const struct store_attempt *attempt;
 	struct arena *arena;
 	struct ended *ended;
+	bool *gone;
+	int64_t *dsn_ids;
 	int64_t now_ms;
 	char spool_name[SPOOL_NAME_MAX];
 };
@@ -323,7 +325,6 @@ static int attempt_results_run(
 	struct store *s, struct db *db, struct attempt_op *op, struct err *err)
 {
 	const struct store_attempt *at = op->attempt;
-	int64_t id;
 
 	op->now_ms = clock_unix_ms();
 	op->spool_name[0] = '\0';
@@ -340,7 +341,7 @@ static int attempt_results_run(
 	if (left < 0 || (left == 0 && msg_remove(s, db, at->msg_id, op->spool_name, err) < 0))
 		return -1;
 	for (size_t i = 0; i < at->dsn_count; i++) {
-		if (msg_insert(s, db, &at->dsns[i], &id, op->now_ms, err) < 0)
+		if (msg_insert(s, db, &at->dsns[i], &op->dsn_ids[i], op->now_ms, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -351,6 +352,10 @@ static int attempt_run(struct store *s, struct db *db, void *arg, struct err *er
 	struct attempt_op *op = arg;
 
 	if (attempt_results_run(s, db, op, err) < 0)
+		return -1;
+	for (size_t i = 0; i < op->attempt->result_count; i++)
+		op->gone[i] = op->ended[i].old_state < 0;
+	if (msglog_attempt(s, db, op->attempt, op->gone, op->dsn_ids, op->now_ms, err) < 0)
 		return -1;
 	return tls_results_add(
 		db, op->attempt->tls_results, op->attempt->tls_result_count, op->now_ms, err);
@@ -375,6 +380,9 @@ static void attempt_committed(struct store *s, void *arg)
 	}
 	for (size_t i = 0; i < op->attempt->dsn_count; i++)
 		msg_committed(s, &op->attempt->dsns[i], op->now_ms);
+	msglog_changed(s, op->attempt->msg_id);
+	for (size_t i = 0; i < op->attempt->dsn_count; i++)
+		msglog_changed(s, op->dsn_ids[i]);
 }
 
 int store_attempt_add(struct store *s, const struct store_attempt *attempt, struct err *err)
@@ -384,6 +392,8 @@ int store_attempt_add(struct store *s, const struct store_attempt *attempt, stru
 	struct write_op write = {.run = attempt_run, .committed = attempt_committed, .arg = &op};
 
 	op.ended = arena_alloc(a, attempt->result_count * sizeof(*op.ended));
+	op.gone = arena_alloc(a, attempt->result_count * sizeof(*op.gone));
+	op.dsn_ids = arena_alloc(a, (attempt->dsn_count + 1) * sizeof(*op.dsn_ids));
 	int rc = store_write(s, &write, err);
 	arena_close(&a);
 	return rc;

@@ -4,6 +4,7 @@
 #define STORE_DB_H
 
 #include "store/message.h"
+#include "store/msglog.h"
 #include "store/queue.h"
 
 #include <pthread.h>
@@ -47,6 +48,7 @@ static inline int64_t db_column_int(sqlite3_stmt *stmt, int at)
 /* --- the insides of struct store --- */
 
 struct due_map;
+struct msglog;
 struct dir_cache;
 struct dir_lists;
 
@@ -111,6 +113,7 @@ struct store {
 	struct due_map *due;
 	struct dir_cache *dir;
 	struct dir_lists *lists;
+	struct msglog *log;
 };
 
 /* Queues op and waits until its group is committed. 0, or -1 with err. */
@@ -205,6 +208,28 @@ void dir_close(struct dir_cache **c);
 void dir_changed(struct store *s, void *arg); /* a write_op.committed */
 struct dir_lists *dir_lists_open(void);
 void dir_lists_close(struct dir_lists **l);
+
+/* --- message log, see msglog_priv.h --- */
+
+struct msglog *msglog_open(void);
+void msglog_close(struct msglog **l);
+/* The thread that writes refusals, seals runs and removes what is old. */
+int msglog_start(struct store *s, struct err *err) MUST_USE;
+/* Writes what waits, ends the thread; before the writer stops. */
+void msglog_stop(struct store *s);
+/* A message was queued: its row, in the same operation. */
+int msglog_taken(struct db *db, const struct store_msg_new *msg, int64_t id, int64_t now_ms,
+	struct err *err) MUST_USE;
+/* Events of an attempt, in the same operation. gone[i] is set for results whose recipient was
+ * no longer in the queue; dsn_ids are the notices queued with it. */
+int msglog_attempt(struct store *s, struct db *db, const struct store_attempt *at, const bool *gone,
+	const int64_t *dsn_ids, int64_t now_ms, struct err *err) MUST_USE;
+/* Something else happened to a recipient, in the same operation; text for people. Sets the
+ * result bit that belongs to it. */
+int msglog_event(struct db *db, int64_t rcpt_id, enum store_log_kind kind, struct str text,
+	int64_t now_ms, struct err *err) MUST_USE;
+/* After the commit: those who watch hear of the message. */
+void msglog_changed(struct store *s, int64_t id);
 
 /* --- schema_2.c --- */
 

@@ -110,6 +110,8 @@ int msg_insert(struct store *s, struct db *db, const struct store_msg_new *msg, 
 		if (db_step(db, stmt, err) < 0)
 			return -1;
 	}
+	if (msglog_taken(db, msg, *id, now_ms, err) < 0)
+		return -1;
 	atomic_fetch_add(&s->messages, 1);
 	return 0;
 }
@@ -143,6 +145,7 @@ static void add_committed(struct store *s, void *arg)
 	struct add *add = arg;
 
 	msg_committed(s, add->msg, add->now_ms);
+	msglog_changed(s, add->id);
 }
 
 int store_msg_add(struct store *s, const struct store_msg_new *msg, int64_t *id, struct err *err)

@@ -57,11 +57,13 @@ struct store_msg_new {
 	struct store_rcpt_new *rcpts;
 	size_t rcpt_count;
 	bool hold; /* recipients start on hold */
-	/* For the message log only; any may be empty, long ones are cut: */
-	struct str subject, header_from; /* field bodies as in the message */
+	/* For the message log only, any may be empty; UTF-8 for people, long ones are cut: */
+	struct str subject, header_from; /* decoded */
+	struct str from_address;         /* the first address of From, domain in A-labels */
 	struct str tls;                  /* "TLSv1.3 TLS_AES_256_GCM_SHA384", empty: plaintext */
 	struct str listener;             /* which of ours took it */
-	struct str trace;                /* JSON of the authentication, base/trace.h; or empty */
+	struct str trace;                /* JSON of the authentication, base/trace.h */
+	int64_t about;                   /* a notice about this message of ours; 0: none */
 	unsigned log_results;            /* STORE_LOG_ bits beside ACCEPTED, store/msglog.h */
 };
 

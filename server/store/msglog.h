@@ -42,6 +42,8 @@ enum store_log_kind {           /* of an event */
 enum {
 	STORE_LOG_SUBJECT_MAX = 200, /* octets kept of Subject, and of From */
 	STORE_LOG_TEXT_MAX = 1000,   /* of a reply */
+	STORE_LOG_ID_MAX = 300,      /* of a Message-ID */
+	STORE_LOG_RCPTS_MAX = 1000,  /* recipients kept of a refusal */
 	STORE_LOG_PENDING_MAX = 4096 /* refusals not yet written; more are counted as dropped */
 };
 
@@ -55,7 +57,7 @@ struct store_msglog_refusal {
 	size_t rcpt_count;
 	/* When content was seen: */
 	int64_t size;
-	struct str message_id, header_from, subject, trace;
+	struct str message_id, header_from, from_address, subject, trace;
 };
 /* Hands it to the writer and does not wait: on disk within a second. */
 void store_msglog_refused(struct store *s, const struct store_msglog_refusal *r);
@@ -72,8 +74,8 @@ struct store_msglog_row {
 	enum store_log_stage stage;
 	int code;            /* of our reply */
 	int64_t size, about; /* about: a notice is about this message; 0: it is none */
-	struct str session, mail_from, rcpt, original, remote_ip, message_id, header_from;
-	struct str subject, helo, account, listener, tls, ecode, text;
+	struct str session, mail_from, rcpt, original, remote_ip, message_id, from_address;
+	struct str header_from, subject, helo, account, listener, tls, ecode, text;
 };
 
 struct store_msglog_filter {            /* all that is given must match */
@@ -140,7 +142,8 @@ void store_msglog_wake(struct store *s);
 enum { STORE_LOG_DAYS = 30, STORE_LOG_DAYS_MAX = 3650 };
 /* How long rows are kept: setting MessageLogDays. */
 int store_msglog_days(struct store *s, int64_t *days, struct err *err) MUST_USE;
-/* ERR_PERM when out of 1 to 3650. What is too old goes within the hour, in small steps. */
+/* ERR_PERM when out of 1 to 3650. What is too old goes at once, and then every hour, in
+ * small steps. */
 int store_msglog_days_put(struct store *s, int64_t days, struct err *err) MUST_USE;
 
 #endif

@@ -269,6 +269,7 @@ static const char sql_open[] =
 
 struct acted {
 	struct str dest;
+	int64_t msg_id;
 	int queued, held; /* changes */
 	bool due;
 };
@@ -329,6 +330,13 @@ static int one_drop(struct store *s, struct db *db, struct act_op *op, int64_t i
 	return 0;
 }
 
+static const enum store_log_kind log_kinds[] = {
+	[STORE_QUEUE_RETRY] = STORE_LOG_EV_RETRY,
+	[STORE_QUEUE_HOLD] = STORE_LOG_EV_HELD,
+	[STORE_QUEUE_UNHOLD] = STORE_LOG_EV_UNHELD,
+	[STORE_QUEUE_DROP] = STORE_LOG_EV_DROPPED,
+};
+
 static int one_act(struct store *s, struct db *db, struct act_op *op, size_t i, struct err *err)
 {
 	int64_t id = op->ids[i];
@@ -341,7 +349,7 @@ static int one_act(struct store *s, struct db *db, struct act_op *op, size_t i, 
 	int rc = db_step(db, stmt, err);
 	if (rc <= 0)
 		return rc;
-	*did = (struct acted){.dest = db_column(stmt, 0, op->arena)};
+	*did = (struct acted){.dest = db_column(stmt, 0, op->arena), .msg_id = id >> MSG_SHIFT};
 	int64_t state = db_column_int(stmt, 1);
 	sqlite3_reset(stmt);
 	bool queued = state == STORE_RCPT_QUEUED, held = state == STORE_RCPT_HELD;
@@ -377,6 +385,8 @@ static int one_act(struct store *s, struct db *db, struct act_op *op, size_t i, 
 		rc = one_drop(s, db, op, id, err);
 		break;
 	}
+	if (rc == 0)
+		rc = msglog_event(db, id, log_kinds[op->verb], STR(""), clock_unix_ms(), err);
 	op->changed += rc == 0;
 	return rc;
 }
@@ -404,6 +414,7 @@ static void act_committed(struct store *s, void *arg)
 		due_change(s->due, did->dest, did->queued, did->held);
 		if (did->due)
 			due_touch(s->due, did->dest, 0);
+		msglog_changed(s, did->msg_id);
 	}
 }
 

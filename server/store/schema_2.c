@@ -12,8 +12,8 @@ const char *const schema_2[] = {
 	" stage INTEGER NOT NULL, code INTEGER NOT NULL, size INTEGER NOT NULL,"
 	" about INTEGER NOT NULL, session TEXT NOT NULL, mail_from TEXT NOT NULL,"
 	" rcpt TEXT NOT NULL, original TEXT NOT NULL, remote_ip TEXT NOT NULL,"
-	" message_id TEXT NOT NULL, header_from TEXT NOT NULL, subject TEXT NOT NULL,"
-	" helo TEXT NOT NULL, account TEXT NOT NULL, listener TEXT NOT NULL,"
+	" message_id TEXT NOT NULL, from_address TEXT NOT NULL, header_from TEXT NOT NULL,"
+	" subject TEXT NOT NULL, helo TEXT NOT NULL, account TEXT NOT NULL, listener TEXT NOT NULL,"
 	" tls TEXT NOT NULL, ecode TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
 	/* Only what is rare has an index: rejected, tempfailed, deferred, bounced, quarantined,
 	 * dropped. */
@@ -42,6 +42,24 @@ const char *const schema_2[] = {
 	"CREATE TABLE msglog_state(one INTEGER PRIMARY KEY CHECK(one = 1),"
 	" sealed INTEGER NOT NULL) STRICT;" /* runs below it are in msglog_token */
 	"INSERT INTO msglog_state VALUES(1, 0);",
+	/* What is in the queue gets its rows. */
+	"INSERT INTO msglog SELECT m.id, m.received_ms, 1,"
+	" (SELECT count(*) FROM recipient WHERE id >= m.id << 20 AND id < (m.id + 1) << 20),"
+	" (SELECT count(*) FROM recipient WHERE id >= m.id << 20 AND id < (m.id + 1) << 20"
+	"  AND state <= 1), 0, 250, m.size, 0, m.session, m.mail_from, r.address, r.original,"
+	" m.remote_ip, m.message_id, '', '', '', m.helo, m.account, '', '', '', ''"
+	" FROM message m JOIN recipient r ON r.id = m.id << 20;"
+	"INSERT INTO msglog_rcpt SELECT id, address, original FROM recipient"
+	" WHERE id & 1048575;"
+	"INSERT INTO msglog_event SELECT rcpt_id, number, started_ms, outcome, duration_ms, code,"
+	" 0, 0, ecode, text, mx, ip, tls, transport FROM attempt;"
+	"UPDATE msglog SET results = results"
+	" | (CASE WHEN EXISTS(SELECT 1 FROM msglog_event e WHERE e.rcpt_id >= msglog.id << 20"
+	"  AND e.rcpt_id < (msglog.id + 1) << 20 AND kind = 0) THEN 8 ELSE 0 END)"
+	" | (CASE WHEN EXISTS(SELECT 1 FROM msglog_event e WHERE e.rcpt_id >= msglog.id << 20"
+	"  AND e.rcpt_id < (msglog.id + 1) << 20 AND kind = 1) THEN 16 ELSE 0 END)"
+	" | (CASE WHEN EXISTS(SELECT 1 FROM msglog_event e WHERE e.rcpt_id >= msglog.id << 20"
+	"  AND e.rcpt_id < (msglog.id + 1) << 20 AND kind = 2) THEN 32 ELSE 0 END);",
 
 	/* --- queue: hold rules and the like --- */
 

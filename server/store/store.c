@@ -105,6 +105,7 @@ static struct store *store_new(const char *data_dir)
 	s->due = due_open();
 	s->dir = dir_open();
 	s->lists = dir_lists_open();
+	s->log = msglog_open();
 	return s;
 }
 
@@ -123,6 +124,7 @@ static void store_free(struct store *s)
 	due_close(&s->due);
 	dir_close(&s->dir);
 	dir_lists_close(&s->lists);
+	msglog_close(&s->log);
 	free(s->data_dir);
 	free(s->db_file);
 	free(s->spool_dir);
@@ -149,6 +151,15 @@ static int database_check(struct store *s, struct err *err)
 	return 0;
 }
 
+/* Runs sealed before a crash half-way are begun again; events meanwhile count as late. */
+static int log_begin(struct store *s, struct err *err)
+{
+	if (msglog_start(s, err) == 0)
+		return 0;
+	writer_stop(s);
+	return -1;
+}
+
 int store_open(const char *data_dir, struct store **out, struct err *err)
 {
 	struct store *s = store_new(data_dir);
@@ -162,7 +173,7 @@ int store_open(const char *data_dir, struct store **out, struct err *err)
 		db_exec(s->writer, pragmas_writer, err) < 0 || schema_migrate(s->writer, err) < 0 ||
 		gauge_load(s, err) < 0 || spool_check(s, err) < 0 ||
 		due_load(s->due, s->writer, err) < 0 || checkpoint_start(s, err) < 0 ||
-		writer_start(s, err) < 0) {
+		writer_start(s, err) < 0 || log_begin(s, err) < 0) {
 		err_prefix(err, "%s", s->db_file);
 		goto fail;
 	}
@@ -204,6 +215,7 @@ void store_close(struct store **sp)
 
 	if (s == NULL)
 		return;
+	msglog_stop(s);
 	writer_stop(s);
 	if (!s->readonly)
 		gauge_close(s);

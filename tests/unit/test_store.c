@@ -525,7 +525,7 @@ static void corrupt_database_is_refused(void **state)
 	store_close(&f->s);
 	memset(garbage, 'z', sizeof(garbage) - 1);
 	garbage[sizeof(garbage) - 1] = '\0';
-	file_write(f->dir, "mox.db", 4096, garbage);
+	file_write(f->dir, "mox.db", 8192, garbage); /* the second page */
 	assert_int_equal(store_open(f->dir, &other, &err), -1);
 	assert_non_null(strstr(err.text, "corrupt"));
 	file_write(f->dir, "mox.db", 0, "this is no database");
