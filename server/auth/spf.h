@@ -102,7 +102,7 @@ struct spf_record_answer {
 				   * several records, or bad syntax */
 	struct str text;          /* the record */
 	struct spf_record record; /* parsed, for SPF_PASS */
-	struct str problem;       /* a sentence, for all but SPF_PASS */
+	struct str problem;       /* in words, for all but SPF_PASS */
 	bool authentic;
 };
 

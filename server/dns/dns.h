@@ -103,10 +103,14 @@ bool dns_status_is_temporary(enum dns_status s); /* bogus, failed, timeout */
 /* Domain names (RFC 5890): Unicode or ASCII in, lower-case A-labels out. A trailing dot,
  * empty labels, labels over 63 and names over 253 octets are refused with the reason. */
 enum { DNS_NAME_MAX = 254 };
-/* Whether a question can be made of it: 1 to 253 octets of visible ASCII but for the
- * backslash, labels of 1 to 63. Wider than a host name. */
-bool dns_name_askable(struct str name);
 int dns_name_to_ascii(struct str name, char out[DNS_NAME_MAX], struct err *err) MUST_USE;
+/* Whether a question can be made of it: labels of 1 to 63 octets, 253 in all; visible ASCII, and
+ * any other octet as \DDD (RFC 1035 section 5.1), as the names in answers have it. Wider than a
+ * host name. */
+bool dns_name_askable(struct str name);
+/* A name of raw octets, dots only between labels, one at the end is dropped: as text that can be
+ * asked for, in the arena. NULL: it cannot. */
+const char *dns_name_from_octets(struct arena *arena, struct str raw);
 /* Unicode for people; the input itself when it cannot be decoded. */
 struct str dns_name_to_unicode(struct arena *arena, const char *ascii);
 

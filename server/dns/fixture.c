@@ -7,6 +7,7 @@
  *   mx.example.org.    3600 IN A  192.0.2.1
  *   mx.example.org.         AAAA  2001:db8::1
  *   example.org.            TXT   "v=spf1 mx " "-all"      strings are joined; or one bare word
+ *   example.org.            TXT   "quoted \" and \\ and \200"   any octet as \DDD
  *   www.example.org.        CNAME example.org.
  *   _25._tcp.mx.example.org TLSA  3 1 1 0a0b0c...
  *   1.2.0.192.in-addr.arpa  PTR   mx.example.org.          or: 192.0.2.1 PTR mx.example.org.
@@ -25,6 +26,8 @@
  *   fail: mx example.org.                 the name servers fail
  *   timeout: txt example.org.             as if the deadline had passed (at once)
  *   bogus: mx example.org. signature expired
+ *   delay: a mx.example.org. 250          the answer takes so many milliseconds, or the deadline
+ *                                         passes; requests made at once wait side by side
  *
  * CNAMEs are followed (at most 16) as a resolver does: each link is a request "cname NAME",
  * and the answer is secure only if every link is. A name without records is NXDOMAIN unless
@@ -40,11 +43,19 @@ enum {
 	FIXTURE_LINES_MAX = 20000,
 	CNAMES_MAX = 16,
 	FIELD_COUNT_MAX = 64,
+	DELAY_MAX_MS = 60 * 1000,
 	TTL_DEFAULT = 300,
 	TTL_MAX = 7 * 86400
 };
 
-enum effect { EFFECT_AUTHENTIC, EFFECT_INAUTHENTIC, EFFECT_FAIL, EFFECT_TIMEOUT, EFFECT_BOGUS };
+enum effect {
+	EFFECT_AUTHENTIC,
+	EFFECT_INAUTHENTIC,
+	EFFECT_FAIL,
+	EFFECT_TIMEOUT,
+	EFFECT_BOGUS,
+	EFFECT_DELAY
+};
 
 struct entry {
 	struct str name;
@@ -98,8 +109,32 @@ static bool type_parse(struct str text, enum dns_type *type)
 
 /* --- parsing --- */
 
+/* The inside of a quoted string up to its end, escapes undone. False: it is not closed. */
+static bool quoted_next(struct arena *a, struct str *rest, struct str *field)
+{
+	char *text = arena_alloc(a, rest->len + 1);
+	struct str in = str_skip(*rest, 1);
+	size_t len = 0;
+
+	for (; in.len > 0 && in.p[0] != '"'; in = str_skip(in, 1)) {
+		uint64_t octet;
+		if (in.p[0] == '\\' && in.len > 1) {
+			in = str_skip(in, 1);
+			if (in.len > 2 && str_to_u64((struct str){in.p, 3}, 255, &octet)) {
+				text[len++] = (char)octet;
+				in = str_skip(in, 2);
+				continue;
+			}
+		}
+		text[len++] = in.p[0];
+	}
+	*field = (struct str){text, len};
+	*rest = str_skip(in, 1);
+	return in.len > 0;
+}
+
 /* The next word, or the inside of "quotes". False at the end; *bad: quotes not closed. */
-static bool field_next(struct str *rest, struct str *field, bool *bad)
+static bool field_next(struct arena *a, struct str *rest, struct str *field, bool *bad)
 {
 	size_t n = 0;
 
@@ -107,13 +142,8 @@ static bool field_next(struct str *rest, struct str *field, bool *bad)
 	if (rest->len == 0)
 		return false;
 	if (rest->p[0] == '"') {
-		struct str tail;
-		if (!str_split(str_skip(*rest, 1), '"', field, &tail)) {
-			*bad = true;
-			return false;
-		}
-		*rest = tail;
-		return true;
+		*bad = !quoted_next(a, rest, field);
+		return !*bad;
 	}
 	while (n < rest->len && rest->p[n] != ' ' && rest->p[n] != '\t')
 		n++;
@@ -245,7 +275,7 @@ static int entry_line(struct fixture *f, struct str line, struct err *err)
 	uint64_t ttl = TTL_DEFAULT;
 	enum dns_type type;
 
-	while (n < FIELD_COUNT_MAX && field_next(&line, &field, &bad))
+	while (n < FIELD_COUNT_MAX && field_next(f->a, &line, &field, &bad))
 		fields[n++] = field;
 	if (bad || n == FIELD_COUNT_MAX)
 		return err_set(
@@ -278,7 +308,8 @@ static void directive_add(struct fixture *f, enum effect effect, enum dns_type t
 /* 1 done, 0 not a directive, -1 a bad one. */
 static int directive_line(struct fixture *f, struct str line, struct err *err)
 {
-	static const char *const words[] = {"authentic", "inauthentic", "fail", "timeout", "bogus"};
+	static const char *const words[] = {
+		"authentic", "inauthentic", "fail", "timeout", "bogus", "delay"};
 	struct str word, rest, type_text, name;
 	enum dns_type type;
 	bool bad = false;
@@ -289,11 +320,15 @@ static int directive_line(struct fixture *f, struct str line, struct err *err)
 	}
 	if (!str_split(line, ':', &word, &rest))
 		return 0;
-	for (int i = 0; i <= EFFECT_BOGUS; i++) {
+	for (int i = 0; i <= EFFECT_DELAY; i++) {
 		if (!str_eq(word, str_from(words[i])))
 			continue;
-		if (!field_next(&rest, &type_text, &bad) || !field_next(&rest, &name, &bad))
+		if (!field_next(f->a, &rest, &type_text, &bad) ||
+			!field_next(f->a, &rest, &name, &bad))
 			return err_set(err, ERR_PERM, "%s: needs \"TYPE NAME\"", words[i]);
+		uint64_t ms;
+		if (i == EFFECT_DELAY && !str_to_u64(str_trim(rest), DELAY_MAX_MS, &ms))
+			return err_set(err, ERR_PERM, "delay: needs milliseconds");
 		if (str_eq(type_text, STR("ip")) || str_eq(type_text, STR("ipaddr")) ||
 			str_eq(type_text, STR("host"))) {
 			directive_add(f, (enum effect)i, DNS_A, name, str_trim(rest));
@@ -446,6 +481,14 @@ static void records_collect(const struct fixture *f, enum dns_type type, struct 
 		r->tag = arena_str(a, r->tag);
 	}
 	out->status = out->count > 0 ? DNS_OK : exists ? DNS_NODATA : DNS_NXDOMAIN;
+}
+
+int64_t fixture_delay_ms(const struct fixture *f, enum dns_type type, const char *name)
+{
+	const struct directive *d = directive_find(f, EFFECT_DELAY, type, str_from(name));
+	uint64_t ms = 0;
+
+	return d != NULL && str_to_u64(d->reason, DELAY_MAX_MS, &ms) ? (int64_t)ms : 0;
 }
 
 void fixture_ask(const struct fixture *f, enum dns_type type, const char *name, struct arena *a,

@@ -35,4 +35,7 @@ void fixture_close(struct fixture **f);
 void fixture_ask(const struct fixture *f, enum dns_type type, const char *name, struct arena *a,
 	struct dns_answer *answer);
 
+/* How long the answer takes by a "delay:" line. */
+int64_t fixture_delay_ms(const struct fixture *f, enum dns_type type, const char *name);
+
 #endif

@@ -7,21 +7,55 @@
 
 enum { LABEL_MAX = 63, NAME_MAX_OCTETS = 253, NAME_INPUT_MAX = 1024 };
 
+/* Octets of the one that starts name: a visible character or \DDD. 0: neither. */
+static size_t octet_length(struct str name)
+{
+	if (name.len == 0 || name.p[0] <= ' ' || name.p[0] > '~')
+		return 0;
+	if (name.p[0] != '\\')
+		return 1;
+	if (name.len < 4 || !ascii_is_digit(name.p[1]) || !ascii_is_digit(name.p[2]) ||
+		!ascii_is_digit(name.p[3]))
+		return 0;
+	int value = (name.p[1] - '0') * 100 + (name.p[2] - '0') * 10 + name.p[3] - '0';
+	return value <= 255 ? 4 : 0;
+}
+
 bool dns_name_askable(struct str name)
 {
-	struct str label;
+	size_t label = 0, total = 0;
 
-	if (name.len == 0 || name.len > NAME_MAX_OCTETS)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.p[i] <= ' ' || name.p[i] > '~' || name.p[i] == '\\')
+	while (name.len > 0) {
+		size_t n = octet_length(name);
+		if (n == 0)
 			return false;
-	}
-	while (str_next(&name, '.', &label)) {
-		if (label.len == 0 || label.len > LABEL_MAX)
+		total++;
+		label = n == 1 && name.p[0] == '.' ? 0 : label + 1;
+		if (total > NAME_MAX_OCTETS || label > LABEL_MAX)
 			return false;
+		name = str_skip(name, n);
+		if (label == 0 && (total == 1 || name.len == 0 || name.p[0] == '.'))
+			return false; /* an empty label */
 	}
-	return true;
+	return total > 0;
+}
+
+const char *dns_name_from_octets(struct arena *arena, struct str raw)
+{
+	char text[4 * NAME_MAX_OCTETS + 1];
+	size_t len = 0;
+
+	if (raw.len > 0 && raw.p[raw.len - 1] == '.')
+		raw.len--;
+	if (raw.len > NAME_MAX_OCTETS)
+		return NULL;
+	for (size_t i = 0; i < raw.len; i++) {
+		unsigned char c = (unsigned char)raw.p[i];
+		bool plain = c > ' ' && c <= '~' && c != '\\' && c != '"';
+		len += (size_t)snprintf(text + len, sizeof(text) - len, plain ? "%c" : "\\%03u", c);
+	}
+	struct str name = {text, len};
+	return dns_name_askable(name) ? arena_strdup(arena, name) : NULL;
 }
 
 /* Letters, digits, hyphens inside, and underscores, which real mail hosts have. */

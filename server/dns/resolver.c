@@ -113,6 +113,7 @@ static const char config_no_validation[] = "\tmodule-config: \"iterator\"\n";
 /* With servers of our own the zones of RFC 6303 and 6761 that libunbound answers itself
  * are asked there too, and the servers may be on this machine. */
 static const char config_own_servers[] = "\tdo-not-query-localhost: no\n"
+					 "\tqname-minimisation: no\n" /* nobody to hide from */
 					 "\tunblock-lan-zones: yes\n"
 					 "\tlocal-zone: \"127.in-addr.arpa.\" nodefault\n"
 					 "\tlocal-zone: \"home.arpa.\" nodefault\n"

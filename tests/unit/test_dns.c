@@ -316,6 +316,117 @@ static void addresses_and_ptr(void **state)
 	arena_close(&a);
 }
 
+/* Octets of any kind make a name when they are written as \DDD. */
+static void names_of_odd_octets(void **state)
+{
+	static const struct {
+		const char *raw, *text;
+	} cases[] = {
+		{"a.example", "a.example"},
+		{"a.example.", "a.example"},
+		{"a b%c:/.example", "a\\032b%c:/.example"},
+		{"\xff\\\"\r\n.example", "\\255\\092\\034\\013\\010.example"},
+		{"", NULL},
+		{".", NULL},
+		{"a..b", NULL},
+		{".a", NULL},
+		{"a..", NULL},
+	};
+	static const char *const refused[] = {
+		"a\\3.b", "a\\25", "a\\256", "\\", "a\\.b", "a b", "a.", ".a", "a..b"};
+	struct arena *a = arena_open();
+	char raw[260];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *text = dns_name_from_octets(a, str_from(cases[i].raw));
+		print_message("case %zu: %s\n", i, text ? text : "-");
+		assert_int_equal(text == NULL, cases[i].text == NULL);
+		if (text != NULL)
+			assert_string_equal(text, cases[i].text);
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		assert_false(dns_name_askable(str_from(refused[i])));
+	memset(raw, ' ', sizeof(raw));
+	assert_non_null(dns_name_from_octets(a, (struct str){raw, 63}));
+	assert_null(dns_name_from_octets(a, (struct str){raw, 64}));
+	for (size_t i = 63; i < sizeof(raw); i += 64)
+		raw[i] = '.';
+	assert_non_null(dns_name_from_octets(a, (struct str){raw, 253}));
+	assert_null(dns_name_from_octets(a, (struct str){raw, 254}));
+	arena_close(&a);
+}
+
+/* Requests made at once wait side by side, and no longer than the deadline. */
+static void fixture_takes_its_time(void **state)
+{
+	static const char text[] = "a.example. A 192.0.2.1\nb.example. A 192.0.2.2\n"
+				   "delay: a a.example. 150\ndelay: a b.example. 150\n"
+				   "delay: txt c.example. 60000\n";
+	const struct dns_request requests[] = {
+		{DNS_A, "a.example"}, {DNS_A, "b.example"}, {DNS_A, "c.example"}};
+	struct arena *a = arena_open();
+	struct dns *d = world_open(text);
+	struct dns_answer r[3];
+	struct err err;
+
+	(void)state;
+	int64_t begin = clock_mono_ms();
+	assert_int_equal(dns_lookup_many(d, requests, 3, deadline_in_ms(5000), a, r, &err), 0);
+	assert_in_range(clock_mono_ms() - begin, 149, 290);
+	assert_int_equal(r[0].status, DNS_OK);
+	assert_int_equal(r[1].status, DNS_OK);
+	assert_int_equal(r[2].status, DNS_NXDOMAIN);
+	begin = clock_mono_ms();
+	assert_int_equal(dns_lookup(d, DNS_TXT, "c.example", deadline_in_ms(50), a, r, &err), 0);
+	assert_int_equal(r[0].status, DNS_TIMEOUT);
+	assert_in_range(clock_mono_ms() - begin, 40, 500);
+	dns_close(&d);
+	arena_close(&a);
+}
+
+/* RFC 8914: libunbound's words and the code that says the same. */
+static void extended_errors(void **state)
+{
+	static const struct {
+		const char *why;
+		int ede;
+	} cases[] = {
+		{"validation failure <a. A IN>: signature expired from 127.0.0.1", 7},
+		{"validation failure <a. A IN>: signature before inception date from 127.0.0.1", 8},
+		{"validation failure <a. A IN>: no DNSKEY rrset for a.", 9},
+		{"validation failure <a. A IN>: no signatures from 127.0.0.1", 10},
+		{"validation failure <a. A IN>: signature crypto failed", 6},
+		{"", 6},
+	};
+	struct arena *a = arena_open();
+	struct dns *d = world_open("bogus: a b.example. signature expired\nfail: a f.example.\n");
+	struct dns_answer r;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		print_message("case %zu\n", i);
+		assert_int_equal(ede_of_bogus(str_from(cases[i].why)), cases[i].ede);
+		assert_true(dns_ede_is_dnssec(cases[i].ede));
+	}
+	assert_string_equal(dns_ede_text(7), "signature expired");
+	assert_string_equal(dns_ede_text(24), "invalid data");
+	assert_string_equal(dns_ede_text(25), "unknown");
+	assert_string_equal(dns_ede_text(DNS_EDE_UNKNOWN), "unknown");
+	assert_false(dns_ede_is_dnssec(3));
+	assert_false(dns_ede_is_dnssec(22));
+	assert_false(dns_ede_is_dnssec(DNS_EDE_UNKNOWN));
+	assert_int_equal(dns_lookup(d, DNS_A, "b.example", deadline_in_ms(5000), a, &r, &err), 0);
+	assert_int_equal(r.ede, 7);
+	assert_int_equal(dns_lookup(d, DNS_A, "f.example", deadline_in_ms(5000), a, &r, &err), 0);
+	assert_int_equal(r.ede, DNS_EDE_UNKNOWN);
+	assert_int_equal(dns_lookup(d, DNS_A, "n.example", deadline_in_ms(5000), a, &r, &err), 0);
+	assert_int_equal(r.ede, DNS_EDE_UNKNOWN);
+	dns_close(&d);
+	arena_close(&a);
+}
+
 static void bad_questions(void **state)
 {
 	static const char *const bad[] = {"", ".", "a..b", "a b", "a\nb", "a.", "\xc3\xa4.example"};
@@ -345,6 +456,9 @@ static const struct {
 	{"a.example. MX 70000 mx.example.\n", "bad data"},
 	{"a. TLSA 3 1 1 abc\n", "bad data"},
 	{"a. TLSA 3 1 1 zz\n", "bad data"},
+	{"a. TXT \"open\\\"\n", "quotes"},
+	{"delay: a a.\n", "milliseconds"},
+	{"delay: a a. 60001\n", "milliseconds"},
 	{"fail: mx\n", "TYPE NAME"},
 	{"fail: hinfo a.\n", "unknown type"},
 };
@@ -372,6 +486,9 @@ int main(void)
 		cmocka_unit_test(sorting_mixes_equals),
 		cmocka_unit_test(fixture_answers),
 		cmocka_unit_test(addresses_and_ptr),
+		cmocka_unit_test(names_of_odd_octets),
+		cmocka_unit_test(fixture_takes_its_time),
+		cmocka_unit_test(extended_errors),
 		cmocka_unit_test(bad_questions),
 		cmocka_unit_test(bad_fixtures_name_the_line),
 	};
