@@ -202,7 +202,8 @@ void dsn_build(struct arena *a, const struct dsn_options *opt, struct dsn *out)
 	struct buf b = {NULL, 0, 0}, status = {NULL, 0, 0};
 	char id[RAND_ID_TEXT], boundary[RAND_ID_TEXT + 8];
 
-	*out = (struct dsn){.body_8bit = false, .smtputf8 = opt->utf8 && !str_is_ascii(opt->to)};
+	*out = (struct dsn){.subject = str_from(words[opt->action].subject),
+		.smtputf8 = opt->utf8 && !str_is_ascii(opt->to)};
 	snprintf(boundary, sizeof(boundary), "=_%s", rand_id(id));
 	header_write(&b, a, opt, boundary, out);
 	buf_text(&b, "This is a delivery report in MIME format.\r\n\r\n");

@@ -39,7 +39,7 @@ enum { DSN_ORIGINAL_MAX = 64 * 1024 }; /* octets of the original that are return
 
 struct dsn {
 	struct str text; /* the whole message, in the arena */
-	struct str message_id;
+	struct str message_id, subject;
 	bool body_8bit, smtputf8; /* what its envelope must say */
 };
 void dsn_build(struct arena *a, const struct dsn_options *opt, struct dsn *out);

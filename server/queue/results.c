@@ -199,12 +199,13 @@ static bool notice_build(struct delivery *d, const struct store_claim *claim,
 	}
 	if (o.rcpt_count == 0)
 		return false;
-	*out = (struct store_msg_new){.session = claim->session};
+	*out = (struct store_msg_new){.session = claim->session, .about = claim->id};
 	if (notice_rcpts(d, claim, &out->rcpts, &out->rcpt_count) < 0)
 		return false;
 	o.original = original_read(d, claim, &o.full);
 	dsn_build(d->arena, &o, &dsn);
 	out->message_id = dsn.message_id;
+	out->subject = dsn.subject;
 	out->body = dsn.text;
 	out->body_8bit = dsn.body_8bit;
 	out->smtputf8 = dsn.smtputf8;

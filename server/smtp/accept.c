@@ -2,6 +2,7 @@
 #include "smtp/internal.h"
 
 #include "base/log.h"
+#include "smtp/txlog.h"
 
 #include <stdio.h>
 
@@ -205,6 +206,7 @@ static void queue(struct session *s, const struct message_facts *facts)
 		.rcpts = rcpts_new(s),
 		.rcpt_count = s->env.rcpt_count,
 		.hold = s->config->hold};
+	txlog_fill(s, &msg);
 	if (store_msg_add(s->deps->store, &msg, &id, &err) < 0) {
 		log_event(LOG_LEVEL_ERROR, "smtp.store_failed", "session", s->id, "error", err.text,
 			NULL);
@@ -226,9 +228,10 @@ void message_accept(struct session *s)
 {
 	struct message_facts facts;
 
-	if (!content_fit(s))
-		return;
 	message_facts_read(s->arena, smtp_data_header(&s->data), &facts);
-	if (delivery_fit(s, &facts) && (!session_is_submission(s) || submission_fit(s, &facts)))
+	s->facts = &facts;
+	if (content_fit(s) && delivery_fit(s, &facts) &&
+		(!session_is_submission(s) || submission_fit(s, &facts)))
 		queue(s, &facts);
+	s->facts = NULL;
 }

@@ -3,6 +3,7 @@
 #define SMTP_INTERNAL_H
 
 #include "base/rand.h"
+#include "message/message.h"
 #include "policy/rcpt.h"
 #include "smtp/command.h"
 #include "smtp/data.h"
@@ -50,6 +51,10 @@ struct session {
 	bool esmtp, slow, counted, over, trusted;
 	bool any_command;
 	int last_code; /* of the last reply */
+	/* For the message log, see txlog.h: */
+	const struct smtp_command *command; /* being answered, or NULL */
+	const struct message_facts *facts;  /* of the message being decided, or NULL */
+	struct str trace;                   /* JSON of its authentication, in the arena; or empty */
 	char id[RAND_ID_TEXT];
 };
 

@@ -1,6 +1,7 @@
 #include "smtp/internal.h"
 
 #include "base/log.h"
+#include "smtp/txlog.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,6 +69,9 @@ void session_refuse(struct session *s, int code, const char *ecode, const char *
 
 	va_start(ap, fmt);
 	reply(s, code, ecode, fmt, ap);
+	va_end(ap);
+	va_start(ap, fmt);
+	txlog_refused(s, code, ecode, fmt, ap);
 	va_end(ap);
 	s->refusals++;
 	if (!s->config->localserve && s->limits->slow_after != 0 &&

@@ -239,8 +239,11 @@ static void command_loop(struct session *s)
 		struct smtp_command c = {.verb = SMTP_UNKNOWN};
 		if (smtp_command_parse(s->scratch, line, &c, &refusal) < 0)
 			session_refuse(s, refusal.code, refusal.ecode, "%s", refusal.text);
-		else
+		else {
+			s->command = &c;
 			command_run(s, &c);
+			s->command = NULL;
+		}
 		metric_inc(METRIC_SMTP_COMMANDS, (unsigned)c.verb, metric_class_of(s->last_code));
 		s->any_command = true;
 		arena_reset(s->scratch);

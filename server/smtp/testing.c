@@ -6,9 +6,9 @@ bool testing_rcpt(struct session *s, struct str localpart)
 	size_t n = localpart.len;
 
 	if (str_ends(localpart, STR("temperror")))
-		session_reply(s, 451, "4.3.0", "Temporary failure, as you asked for");
+		session_refuse(s, 451, "4.3.0", "Temporary failure, as you asked for");
 	else if (str_ends(localpart, STR("permerror")))
-		session_reply(s, 550, "5.0.0", "Permanent failure, as you asked for");
+		session_refuse(s, 550, "5.0.0", "Permanent failure, as you asked for");
 	else if (str_ends(localpart, STR("timeout"))) {
 		session_flush(s);
 		conn_pause(s->conn, s->limits->read_timeout_ms);
@@ -19,7 +19,7 @@ bool testing_rcpt(struct session *s, struct str localpart)
 			   (localpart.p[n - 1] - '0');
 		if (code < 400)
 			return false;
-		session_reply(s, code, code < 500 ? "4.0.0" : "5.0.0", "As you asked for");
+		session_refuse(s, code, code < 500 ? "4.0.0" : "5.0.0", "As you asked for");
 	} else
 		return false;
 	return true;

@@ -2,6 +2,7 @@
 #include "smtp/internal.h"
 
 #include "dns/dns.h"
+#include "smtp/txlog.h"
 
 enum { CALLOUT_WAIT_MS = 30 * 1000 };
 
@@ -10,6 +11,7 @@ void transaction_reset(struct session *s)
 	if (s->env.open && s->env.accepted == 0)
 		s->bad_transactions++;
 	s->env = (struct envelope){.open = false};
+	s->trace = STR("");
 	smtp_data_end(&s->data);
 	arena_reset(s->arena);
 }
@@ -338,6 +340,9 @@ static void content_broken(struct session *s, const struct err *err)
 	else
 		session_reply(s, 421, "4.4.2", "%s Waited too long for the message",
 			s->listener->hostname);
+	txlog_broken(s, err->kind == ERR_PERM ? 552 : 421,
+		err->kind == ERR_PERM ? "The message is far too big"
+				      : "The client went away in the middle of the message");
 	if (!s->over)
 		(void)!conn_flush(s->conn, deadline_in_ms(LAST_WORD_MS), &ignored);
 	s->over = true;
