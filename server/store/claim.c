@@ -363,6 +363,11 @@ static int attempt_run(struct store *s, struct db *db, void *arg, struct err *er
 
 static void attempt_committed(struct store *s, void *arg)
 {
+	static const enum stat_kind kinds[] = {
+		[STORE_DELIVERED] = STAT_DELIVERED,
+		[STORE_DEFERRED] = STAT_DEFERRED,
+		[STORE_FAILED] = STAT_FAILED,
+	};
 	struct attempt_op *op = arg;
 
 	if (op->spool_name[0] != '\0')
@@ -375,6 +380,7 @@ static void attempt_committed(struct store *s, void *arg)
 			(e->new_state == STORE_RCPT_QUEUED) - (e->old_state == STORE_RCPT_QUEUED),
 			(e->new_state == STORE_RCPT_HELD) - (e->old_state == STORE_RCPT_HELD));
 		due_unclaim(s->due, e->dest, op->attempt->results[i].rcpt_id, DUE_END_DONE);
+		stat_domain_note(s, e->dest, kinds[op->attempt->results[i].outcome], 1);
 		if (e->new_state == STORE_RCPT_QUEUED)
 			due_touch(s->due, e->dest, e->next_ms);
 	}

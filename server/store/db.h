@@ -51,6 +51,7 @@ struct due_map;
 struct msglog;
 struct dir_cache;
 struct dir_lists;
+struct stat_map;
 
 struct write_op {
 	/* Runs on the writer thread inside the transaction, in a savepoint of its own. */
@@ -114,6 +115,7 @@ struct store {
 	struct dir_cache *dir;
 	struct dir_lists *lists;
 	struct msglog *log;
+	struct stat_map *stat; /* writer thread only */
 };
 
 /* Queues op and waits until its group is committed. 0, or -1 with err. */
@@ -171,6 +173,19 @@ void due_sums(struct due_map *m, int64_t *queued, int64_t *held);
 int64_t due_dest_count(struct due_map *m, struct str dest);
 /* The dests with most recipients, at most limit, into the arena. */
 size_t due_top(struct due_map *m, size_t limit, struct arena *a, struct store_dest_row **rows);
+
+/* --- statistics, see statistics.c: all on the writer thread --- */
+
+struct stat_map *stat_open(void);
+void stat_close(struct stat_map **m);
+enum stat_kind { STAT_ACCEPTED, STAT_DELIVERED, STAT_DEFERRED, STAT_FAILED };
+/* Counts n recipients at a domain; for write_op.committed. */
+void stat_domain_note(struct store *s, struct str domain, enum stat_kind kind, int64_t n);
+bool stat_pending(const struct store *s);
+/* Writes what was counted; taken is what goes back to s->counts when the commit fails. */
+int stat_write(
+	struct store *s, struct db *db, int64_t taken[STORE_COUNT_MAX], struct err *err) MUST_USE;
+void stat_written(struct store *s); /* after the commit */
 
 enum { /* message.flags */
 	FLAG_8BIT = 1,

@@ -146,6 +146,8 @@ static void add_committed(struct store *s, void *arg)
 
 	msg_committed(s, add->msg, add->now_ms);
 	msglog_changed(s, add->id);
+	for (size_t i = 0; i < add->msg->rcpt_count; i++)
+		stat_domain_note(s, add->msg->rcpts[i].dest, STAT_ACCEPTED, 1);
 }
 
 int store_msg_add(struct store *s, const struct store_msg_new *msg, int64_t *id, struct err *err)

@@ -65,7 +65,12 @@ const char *const schema_2[] = {
 
 	/* --- API tokens --- */
 
-	/* --- statistics for the dashboard --- */
+	/* --- statistics for the dashboard, see statistics.c --- */
+	"CREATE TABLE stat_hour(hour INTEGER, name INTEGER, value INTEGER NOT NULL,"
+	" PRIMARY KEY(hour, name)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE stat_domain(day INTEGER, domain TEXT, accepted INTEGER NOT NULL,"
+	" delivered INTEGER NOT NULL, deferred INTEGER NOT NULL, failed INTEGER NOT NULL,"
+	" PRIMARY KEY(day, domain)) STRICT, WITHOUT ROWID;",
 
 	/* --- DKIM selectors and signing --- */
 	"CREATE TABLE dkim_selector(id INTEGER PRIMARY KEY,"

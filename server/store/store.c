@@ -106,6 +106,7 @@ static struct store *store_new(const char *data_dir)
 	s->dir = dir_open();
 	s->lists = dir_lists_open();
 	s->log = msglog_open();
+	s->stat = stat_open();
 	return s;
 }
 
@@ -125,6 +126,7 @@ static void store_free(struct store *s)
 	dir_close(&s->dir);
 	dir_lists_close(&s->lists);
 	msglog_close(&s->log);
+	stat_close(&s->stat);
 	free(s->data_dir);
 	free(s->db_file);
 	free(s->spool_dir);

@@ -21,9 +21,6 @@ static const char sql_rollback[] = "ROLLBACK";
 static const char sql_savepoint[] = "SAVEPOINT op";
 static const char sql_release[] = "RELEASE op";
 static const char sql_rollback_to[] = "ROLLBACK TO op";
-static const char sql_count[] =
-	"INSERT INTO counter(day, name, value) VALUES(?, ?, ?)"
-	" ON CONFLICT(day, name) DO UPDATE SET value = value + excluded.value";
 
 static int simple(struct db *db, const char *sql, struct err *err)
 {
@@ -50,27 +47,6 @@ static void op_run(struct store *s, struct write_op *op)
 		*op->err = ignored;
 		op->rc = -1;
 	}
-}
-
-/* Adds the pending counters to the transaction; taken[] is put back if it fails. */
-static int counts_flush(struct store *s, int64_t taken[STORE_COUNT_MAX], struct err *err)
-{
-	int64_t day = clock_unix_s() / 86400;
-
-	for (int i = 0; i < STORE_COUNT_MAX; i++) {
-		taken[i] = atomic_exchange(&s->counts[i], 0);
-		if (taken[i] == 0)
-			continue;
-		sqlite3_stmt *stmt = db_prepare(s->writer, sql_count, err);
-		if (stmt == NULL)
-			return -1;
-		db_bind_int(stmt, 1, day);
-		db_bind_int(stmt, 2, i);
-		db_bind_int(stmt, 3, taken[i]);
-		if (db_step(s->writer, stmt, err) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 static void batch_fail(struct write_op *ops, const struct err *err)
@@ -105,10 +81,12 @@ static int batch_run(struct store *s, struct write_op *ops, int64_t *counts_at_m
 		goto lost;
 	}
 	if ((s->next_msg_id > reserved && gauge_reserve(s, db, err) < 0) ||
-		(flush && counts_flush(s, taken, err) < 0) || simple(db, sql_commit, err) < 0)
+		(flush && stat_write(s, db, taken, err) < 0) || simple(db, sql_commit, err) < 0)
 		goto lost;
-	if (flush)
+	if (flush) {
 		*counts_at_ms = now_ms;
+		stat_written(s);
+	}
 	return 0;
 lost:
 	if (!sqlite3_get_autocommit(db->h))
@@ -177,15 +155,6 @@ static struct write_op *batch_take(struct store *s)
 	return first;
 }
 
-static bool counts_pending(struct store *s)
-{
-	for (int i = 0; i < STORE_COUNT_MAX; i++) {
-		if (atomic_load(&s->counts[i]) != 0)
-			return true;
-	}
-	return false;
-}
-
 static void *writer_main(void *arg)
 {
 	struct store *s = arg;
@@ -198,7 +167,7 @@ static void *writer_main(void *arg)
 			struct timespec ts = {until / 1000, until % 1000 * 1000000};
 			if (pthread_cond_timedwait(&s->write_cond, &s->write_lock, &ts) ==
 					ETIMEDOUT &&
-				counts_pending(s))
+				stat_pending(s))
 				break;
 		}
 		struct write_op *ops = batch_take(s);
@@ -206,7 +175,7 @@ static void *writer_main(void *arg)
 		pthread_mutex_unlock(&s->write_lock);
 		if (stop)
 			counts_at_ms = 0; /* flush now */
-		if (ops != NULL || counts_pending(s))
+		if (ops != NULL || stat_pending(s))
 			batch_commit(s, ops, &counts_at_ms);
 		if (stop)
 			return NULL;
