@@ -118,6 +118,18 @@ int queue_act_all(struct queue *q, enum store_queue_verb verb, const struct stor
 	return store_queue_act_all(q->opt.store, verb, f, changed, err);
 }
 
+int queue_way(struct queue *q, int64_t transport_id, int64_t msg_id, int64_t rcpt_id,
+	size_t *changed, struct err *err)
+{
+	return store_queue_way(q->opt.store, transport_id, msg_id, rcpt_id, changed, err);
+}
+
+int queue_way_all(struct queue *q, int64_t transport_id, const struct store_queue_filter *f,
+	size_t *changed, struct err *err)
+{
+	return store_queue_way_all(q->opt.store, transport_id, f, changed, err);
+}
+
 int64_t queue_backoff_s(const struct config_queue *c, unsigned attempt)
 {
 	return c->retry_first_s << (attempt < 20 ? attempt : 20);

@@ -28,6 +28,12 @@ int queue_act(struct queue *q, enum store_queue_verb verb, int64_t msg_id, int64
 int queue_act_all(struct queue *q, enum store_queue_verb verb, const struct store_queue_filter *f,
 	size_t *changed, struct err *err) MUST_USE;
 
+/* See store_queue_way. */
+int queue_way(struct queue *q, int64_t transport_id, int64_t msg_id, int64_t rcpt_id,
+	size_t *changed, struct err *err) MUST_USE;
+int queue_way_all(struct queue *q, int64_t transport_id, const struct store_queue_filter *f,
+	size_t *changed, struct err *err) MUST_USE;
+
 /* Seconds from attempt n (0-based, just failed) to the next: first * 2^n, spec 4.2. */
 int64_t queue_backoff_s(const struct config_queue *c, unsigned attempt);
 

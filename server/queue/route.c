@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
-#include "message/message.h"
+#include "queue/way.h"
 
 #include <stdio.h>
 
@@ -38,102 +38,51 @@ static void hosts_hop(struct delivery *d, struct next_hop *out, const struct sto
 	out->name = relay->host_count == 1 ? arena_strdup(d->arena, relay->hosts[0])
 					   : arena_printf(d->arena, "%.*s (first of %zu)",
 						     STR_FMT(relay->hosts[0]), relay->host_count);
-	if (relay->host_count == 0)
-		nowhere(out, "4.3.5", "The domain is relayed, but no host is configured for it");
 }
 
-static struct str domain_of(struct str address)
+static void mx_hop(struct delivery *d, struct str domain, struct next_hop *out)
 {
-	const char *at = address.len ? memrchr(address.p, '@', address.len) : NULL;
-
-	return at != NULL ? str_skip(address, (size_t)(at + 1 - address.p)) : (struct str){"", 0};
-}
-
-static void remote_hop(struct delivery *d, const struct store_claim *claim,
-	const struct store_claim_rcpt *rcpt, const struct rcpt_target *target, struct next_hop *out)
-{
-	struct store_transport *t = arena_alloc(d->arena, sizeof(*t));
-	struct str to = domain_of(target->address), from = domain_of(claim->mail_from);
-	char *lower = arena_strdup(d->arena, from);
-	struct err err;
-
-	str_lower(lower, from.len);
-	from.p = lower;
-	int rc = store_route_choose(d->q->opt.store, from, to, rcpt->attempts, d->arena, t, &err);
-	if (rc < 0) {
-		nowhere(out, "4.3.0", err.text);
-		return;
-	}
-	if (rc == 1 && t->id != 0) {
-		hosts_hop(d, out, &t->relay, arena_strdup(d->arena, t->name));
-		return;
-	}
 	out->kind = HOP_MX;
 	out->transport = "direct";
-	out->literal = to.len > 2 && to.p[0] == '[' && to.p[to.len - 1] == ']';
+	out->literal = domain.len > 2 && domain.p[0] == '[' && domain.p[domain.len - 1] == ']';
 	if (out->literal)
-		to = (struct str){to.p + 1, to.len - 2};
-	if (out->literal && str_starts_nocase(to, STR("IPv6:")))
-		to = str_skip(to, 5);
-	out->domain = arena_strdup(d->arena, to);
+		domain = (struct str){domain.p + 1, domain.len - 2};
+	if (out->literal && str_starts_nocase(domain, STR("IPv6:")))
+		domain = str_skip(domain, 5);
+	out->domain = arena_strdup(d->arena, domain);
 	out->name = out->domain;
-	out->key = arena_printf(d->arena, "mx %s%.*s", out->literal ? "ip " : "", STR_FMT(to));
-}
-
-static void target_hop(struct delivery *d, const struct store_claim *claim,
-	const struct store_claim_rcpt *rcpt, const struct rcpt_target *t, struct next_hop *out)
-{
-	switch (t->verdict) {
-	case RCPT_MAILBOX:
-		out->kind = HOP_MAILBOX;
-		out->account = t->account.name;
-		out->transport = "mailbox";
-		out->name = "mailbox";
-		out->key = arena_printf(d->arena, "mailbox %.*s", STR_FMT(t->account.name));
-		return;
-	case RCPT_RELAY:
-	case RCPT_RELAY_CALLOUT:
-		hosts_hop(d, out, t->relay, "relay");
-		return;
-	case RCPT_REMOTE:
-		remote_hop(d, claim, rcpt, t, out);
-		return;
-	case RCPT_ALIAS:
-		nowhere(out, "4.2.4",
-			"The address has become an alias of several after the message came");
-		return;
-	case RCPT_UNKNOWN_USER:
-		nowhere(out, "5.1.1", "There is no such address here any more");
-		return;
-	case RCPT_DOMAIN_DISABLED:
-		nowhere(out, "4.2.1", "The domain is disabled at the moment");
-		return;
-	}
+	out->key = arena_printf(d->arena, "mx %s%.*s", out->literal ? "ip " : "", STR_FMT(domain));
 }
 
 void route_hop(struct delivery *d, const struct store_claim *claim,
 	const struct store_claim_rcpt *rcpt, struct next_hop *out)
 {
-	struct rcpt_target *t = arena_alloc(d->arena, sizeof(*t)), *members;
-	struct store *s = d->q->opt.store;
-	struct message_address addr;
-	size_t count;
-	struct err err;
+	struct way_question q = {.mail_from = claim->mail_from,
+		.rcpt = rcpt->address,
+		.attempts = rcpt->attempts,
+		.transport_id = rcpt->transport_id};
+	struct way *w = arena_alloc(d->arena, sizeof(*w));
 
 	*out = (struct next_hop){.transport = ""};
-	if (message_address_parse(d->arena, rcpt->address, &addr, &err) < 0) {
-		nowhere(out, "5.1.3", err.text);
+	way_find(d->q->opt.store, d->config, &q, d->arena, w);
+	switch (w->kind) {
+	case WAY_MAILBOX:
+		out->kind = HOP_MAILBOX;
+		out->account = w->target.account.name;
+		out->transport = "mailbox";
+		out->name = "mailbox";
+		out->key = arena_printf(d->arena, "mailbox %.*s", STR_FMT(out->account));
+		return;
+	case WAY_HOSTS:
+		hosts_hop(d, out, w->relay, w->transport);
+		return;
+	case WAY_MX:
+		mx_hop(d, w->domain, out);
+		return;
+	case WAY_NOWHERE:
+		nowhere(out, w->ecode, w->text);
 		return;
 	}
-	if (rcpt_resolve(s, d->config, &addr, d->arena, t, &err) < 0) {
-		nowhere(out, err.kind == ERR_PERM ? "5.1.3" : "4.3.0", err.text);
-		return;
-	}
-	/* Aliases were resolved at RCPT; this one is newer than the message. */
-	if (t->verdict == RCPT_ALIAS &&
-		rcpt_expand(s, d->config, t, d->arena, &members, &count, &err) == 0 && count == 1)
-		t = &members[0];
-	target_hop(d, claim, rcpt, t, out);
 }
 
 /* "" is any, ".x.org" also x.org itself and all below (store/directory.h). */
@@ -152,8 +101,11 @@ bool route_is_only(struct delivery *d, const struct next_hop *hop)
 {
 	struct store_route *rows;
 	size_t count;
+	bool any;
 	struct err err;
 
+	if (store_queue_way_any(d->q->opt.store, d->dest, &any, &err) < 0 || any)
+		return false;
 	if (hop->kind == HOP_HOSTS && strcmp(hop->transport, "relay") == 0)
 		return true;
 	if (store_route_list(d->q->opt.store, d->arena, &rows, &count, &err) < 0)

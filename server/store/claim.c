@@ -1,5 +1,5 @@
 /* What delivery threads take and give back. */
-#include "store/db.h"
+#include "store/dircache.h"
 
 #include "base/mem.h"
 #include "base/rand.h"
@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 static const char sql_due[] =
-	"SELECT id, next_ms, attempts, notify, delay_sent, address, original, orcpt FROM recipient"
+	"SELECT id, next_ms, attempts, notify, delay_sent, address, original, orcpt, transport_id"
+	" FROM recipient"
 	" WHERE dest = ?1 AND state = 0 AND (next_ms, id) > (?2, ?3) ORDER BY next_ms, id";
 static const char sql_envelope[] =
 	"SELECT received_ms, size, flags, ret, session, mail_from, message_id, account, envid"
@@ -83,6 +84,7 @@ static int rows_claim(struct store *s, struct db *db, struct str dest, struct ar
 		r->address = db_column(stmt, 5, a);
 		r->original = db_column(stmt, 6, a);
 		r->orcpt = db_column(stmt, 7, a);
+		r->transport_id = db_column_int(stmt, 8);
 		++*count;
 	}
 	if (rc == 0)
@@ -172,7 +174,7 @@ void store_claim_release(struct store *s, const struct store_claim *claims, size
 static const char sql_rcpt[] = "SELECT dest, state, attempts FROM recipient WHERE id = ?";
 static const char sql_result[] =
 	"UPDATE recipient SET state = ?2, next_ms = ?3, last_ms = ?4, attempts = attempts + 1,"
-	" delay_sent = max(delay_sent, ?5), last_error = ?6 WHERE id = ?1";
+	" delay_sent = max(delay_sent, ?5), last_error = ?6, via = ?7 WHERE id = ?1";
 static const char sql_attempt[] =
 	"INSERT OR REPLACE INTO attempt(rcpt_id, number, started_ms, duration_ms, outcome, code,"
 	" ecode, text, mx, ip, tls, transport) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
@@ -257,10 +259,11 @@ static int result_run(struct db *db, struct attempt_op *op, size_t i, struct err
 		return -1;
 	db_bind_int(stmt, 1, r->rcpt_id);
 	db_bind_int(stmt, 2, e->new_state);
-	db_bind_int(stmt, 3, e->next_ms);
+	db_bind_int(stmt, 3, e->new_state == STORE_RCPT_HELD ? INT64_MAX : e->next_ms);
 	db_bind_int(stmt, 4, op->attempt->started_ms);
 	db_bind_int(stmt, 5, r->delay_sent);
 	db_bind_str(stmt, 6, r->outcome == STORE_DELIVERED ? STR("") : r->text);
+	db_bind_str(stmt, 7, r->transport);
 	if (db_step(db, stmt, err) < 0)
 		return -1;
 	return r->attempted ? attempt_row(db, op->attempt, r, number, err) : 0;
@@ -400,6 +403,8 @@ int store_attempt_add(struct store *s, const struct store_attempt *attempt, stru
 	op.ended = arena_alloc(a, attempt->result_count * sizeof(*op.ended));
 	op.gone = arena_alloc(a, attempt->result_count * sizeof(*op.gone));
 	op.dsn_ids = arena_alloc(a, (attempt->dsn_count + 1) * sizeof(*op.dsn_ids));
+	for (size_t i = 0; i < attempt->dsn_count; i++)
+		dir_hold_mark(s, &attempt->dsns[i]);
 	int rc = store_write(s, &write, err);
 	arena_close(&a);
 	return rc;

@@ -32,6 +32,13 @@ struct str dir_members_join(struct arena *a, const struct store_address *row);
 void dir_members_split(struct arena *a, struct str text, struct store_address *row);
 void dir_relay_copy(struct arena *a, struct store_relay *dst, const struct store_relay *src);
 
+/* "" is any, ".x.org" also x.org itself and all below. */
+bool dir_domain_matches(struct str pattern, struct str domain);
+bool dir_transport_is(struct store *s, int64_t id, struct str name);
+/* Sets hold of those recipients that a hold rule matches. Lists that cannot be read hold
+ * nothing. */
+void dir_hold_mark(struct store *s, const struct store_msg_new *msg);
+
 /* Deletes one row by id; used with dir_changed. */
 struct dir_delete {
 	const char *sql;

@@ -143,6 +143,21 @@ int store_route_put(struct store *s, struct store_route *row, struct err *err) M
 /* They change places, in one transaction. */
 int store_route_swap(struct store *s, int64_t a, int64_t b, struct err *err) MUST_USE;
 int store_route_delete(struct store *s, int64_t id, struct err *err) MUST_USE;
+struct store_route_question {
+	struct str from_domain, to_domain;
+	unsigned attempts;    /* made so far */
+	int64_t transport_id; /* over 0: an admin chose this transport */
+};
+struct store_route_match {
+	bool chosen;                      /* the transport of the question; else: */
+	size_t number;                    /* of the route, as people count; 0: none matched */
+	struct store_route route;         /* when number is not 0 */
+	struct store_transport transport; /* id 0: direct */
+};
+/* The chosen transport while there is one, else the first route that matches, cached: 1, or 0
+ * for direct because none does. */
+int store_route_match(struct store *s, const struct store_route_question *q, struct arena *a,
+	struct store_route_match *out, struct err *err) MUST_USE;
 /* The first route that matches, cached: 1, or 0 for direct. transport.id is 0 when the
  * route says direct. */
 int store_route_choose(struct store *s, struct str from_domain, struct str to_domain,

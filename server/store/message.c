@@ -1,4 +1,4 @@
-#include "store/db.h"
+#include "store/dircache.h"
 
 #include <stdio.h>
 
@@ -8,8 +8,8 @@ static const char sql_message[] =
 	" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 static const char sql_recipient[] =
 	"INSERT INTO recipient(id, state, next_ms, last_ms, attempts, notify, delay_sent, dest,"
-	" address, original, orcpt, last_error) VALUES(?1, ?2, ?3, 0, 0, ?4, 0, ?5, ?6, ?7, ?8, "
-	"'')";
+	" address, original, orcpt, last_error, sender) VALUES(?1, ?2, ?3, 0, 0, ?4, 0, ?5, ?6,"
+	" ?7, ?8, '', ?9)";
 
 const char *store_id_text(int64_t id, char out[STORE_ID_TEXT])
 {
@@ -100,13 +100,15 @@ int msg_insert(struct store *s, struct db *db, const struct store_msg_new *msg, 
 			return err_set(
 				err, ERR_BUG, "store: destination over %d octets", STORE_DEST_MAX);
 		db_bind_int(stmt, 1, rcpt_first(*id) + (int64_t)i);
-		db_bind_int(stmt, 2, msg->hold ? STORE_RCPT_HELD : STORE_RCPT_QUEUED);
-		db_bind_int(stmt, 3, now_ms);
+		bool hold = msg->hold || r->hold;
+		db_bind_int(stmt, 2, hold ? STORE_RCPT_HELD : STORE_RCPT_QUEUED);
+		db_bind_int(stmt, 3, hold ? INT64_MAX : now_ms);
 		db_bind_int(stmt, 4, r->notify);
 		db_bind_str(stmt, 5, r->dest);
 		db_bind_str(stmt, 6, r->address);
 		db_bind_str(stmt, 7, r->original);
 		db_bind_str(stmt, 8, r->orcpt);
+		db_bind_str(stmt, 9, msg->mail_from);
 		if (db_step(db, stmt, err) < 0)
 			return -1;
 	}
@@ -121,8 +123,9 @@ void msg_committed(struct store *s, const struct store_msg_new *msg, int64_t now
 	if (msg->spool != NULL)
 		spool_keep(msg->spool);
 	for (size_t i = 0; i < msg->rcpt_count; i++) {
-		due_change(s->due, msg->rcpts[i].dest, msg->hold ? 0 : 1, msg->hold ? 1 : 0);
-		if (!msg->hold)
+		bool hold = msg->hold || msg->rcpts[i].hold;
+		due_change(s->due, msg->rcpts[i].dest, hold ? 0 : 1, hold ? 1 : 0);
+		if (!hold)
 			due_touch(s->due, msg->rcpts[i].dest, now_ms);
 	}
 }
@@ -130,6 +133,7 @@ void msg_committed(struct store *s, const struct store_msg_new *msg, int64_t now
 struct add {
 	const struct store_msg_new *msg;
 	int64_t id, now_ms;
+	uint64_t generation; /* of the hold rules that were looked at */
 };
 
 static int add_run(struct store *s, struct db *db, void *arg, struct err *err)
@@ -137,6 +141,8 @@ static int add_run(struct store *s, struct db *db, void *arg, struct err *err)
 	struct add *add = arg;
 
 	add->now_ms = clock_unix_ms();
+	if (add->generation != dir_generation(s))
+		dir_hold_mark(s, add->msg);
 	return msg_insert(s, db, add->msg, &add->id, add->now_ms, err);
 }
 
@@ -152,9 +158,10 @@ static void add_committed(struct store *s, void *arg)
 
 int store_msg_add(struct store *s, const struct store_msg_new *msg, int64_t *id, struct err *err)
 {
-	struct add add = {.msg = msg};
+	struct add add = {.msg = msg, .generation = dir_generation(s)};
 	struct write_op op = {.run = add_run, .committed = add_committed, .arg = &add};
 
+	dir_hold_mark(s, msg);
 	if (store_write(s, &op, err) < 0)
 		return -1;
 	*id = add.id;

@@ -39,6 +39,7 @@ struct store_rcpt_new {
 	struct str original; /* as in RCPT TO when an alias changed it, else empty */
 	struct str orcpt;    /* DSN ORCPT, still xtext, or empty */
 	unsigned notify;
+	bool hold; /* starts on hold; also set by the store when a hold rule matches */
 };
 
 struct store_msg_new {
@@ -56,7 +57,7 @@ struct store_msg_new {
 	struct spool *spool; /* committed; taken over on success */
 	struct store_rcpt_new *rcpts;
 	size_t rcpt_count;
-	bool hold; /* recipients start on hold */
+	bool hold; /* all recipients start on hold */
 	/* For the message log only, any may be empty; UTF-8 for people, long ones are cut: */
 	struct str subject, header_from; /* decoded */
 	struct str from_address;         /* the first address of From, domain in A-labels */
@@ -96,6 +97,7 @@ struct store_claim_rcpt {
 	struct str address, original, orcpt;
 	unsigned notify, attempts; /* attempts made so far */
 	bool delay_sent;
+	int64_t transport_id; /* store_queue_row */
 };
 
 struct store_claim { /* one message with those of its recipients that are due in dest */

@@ -2,6 +2,7 @@
 #include "store/dircache.h"
 
 #include "base/mem.h"
+#include "store/queue_priv.h"
 
 #include <stdlib.h>
 
@@ -14,7 +15,10 @@ static const char sql_transport_insert[] =
 static const char sql_transport_update[] =
 	"UPDATE transport SET name = ?2, relay_hosts = ?3, relay_tls = ?4, relay_username = ?5,"
 	" relay_password = ?6 WHERE id = ?1";
-static const char sql_transport_delete[] = "DELETE FROM transport WHERE id = ?";
+static const char sql_transport_delete[] =
+	"DELETE FROM transport WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient"
+	" WHERE transport_id != 0 AND transport_id = ?1 AND state <= 1)";
+static const char sql_transport_there[] = "SELECT 1 FROM transport WHERE id = ?";
 
 static const char sql_routes[] =
 	"SELECT r.id, r.position, r.from_domain, r.to_domain, r.min_attempts, r.transport_id, "
@@ -142,10 +146,31 @@ int store_transport_put(struct store *s, struct store_transport *row, struct err
 	return store_write(s, &op, err);
 }
 
+static int transport_delete_run(struct store *s, struct db *db, void *arg, struct err *err)
+{
+	const struct dir_delete *d = arg;
+
+	if (dir_delete_run(s, db, arg, err) < 0)
+		return -1;
+	sqlite3_stmt *stmt = db_prepare(db, sql_transport_there, err);
+	if (stmt == NULL)
+		return -1;
+	db_bind_int(stmt, 1, d->id);
+	int rc = db_step(db, stmt, err);
+	sqlite3_reset(stmt);
+	if (rc == 1)
+		return err_set(err, ERR_PERM,
+			"mail in the queue is to go this way; choose another for it first");
+	return rc;
+}
+
 int store_transport_delete(struct store *s, int64_t id, struct err *err)
 {
-	return dir_delete(s, sql_transport_delete, id,
-		"a route still uses this transport; change or delete the route first", err);
+	struct dir_delete d = {sql_transport_delete, id,
+		"a route still uses this transport; change or delete the route first"};
+	struct write_op op = {.run = transport_delete_run, .committed = dir_changed, .arg = &d};
+
+	return store_write(s, &op, err);
 }
 
 int store_route_list(
@@ -286,7 +311,8 @@ struct dir_lists {
 	struct store_route *routes;
 	struct store_transport *transports;
 	struct cidr *networks;
-	size_t route_count, transport_count, network_count;
+	struct store_hold_rule *holds;
+	size_t route_count, transport_count, network_count, hold_count;
 };
 
 struct dir_lists *dir_lists_open(void)
@@ -319,6 +345,7 @@ static int refresh(struct store *s, struct dir_lists *l, struct err *err)
 	arena_reset(l->arena);
 	if (store_route_list(s, l->arena, &l->routes, &l->route_count, err) < 0 ||
 		store_transport_list(s, l->arena, &l->transports, &l->transport_count, err) < 0 ||
+		store_hold_list(s, l->arena, &l->holds, &l->hold_count, err) < 0 ||
 		store_network_list(s, l->arena, &networks, &count, err) < 0)
 		return -1;
 	l->networks = arena_alloc(l->arena, (count + 1) * sizeof(*l->networks));
@@ -333,7 +360,7 @@ static int refresh(struct store *s, struct dir_lists *l, struct err *err)
 	return 0;
 }
 
-static bool domain_matches(struct str pattern, struct str domain)
+bool dir_domain_matches(struct str pattern, struct str domain)
 {
 	if (pattern.len == 0 || str_eq_nocase(pattern, domain))
 		return true;
@@ -345,33 +372,96 @@ static bool domain_matches(struct str pattern, struct str domain)
 	       str_eq_nocase(str_skip(domain, domain.len - pattern.len), pattern);
 }
 
-int store_route_choose(struct store *s, struct str from_domain, struct str to_domain,
-	unsigned attempts, struct arena *a, struct store_transport *transport, struct err *err)
+/* The lists' transport of this id into the arena; out->id stays 0 when there is none. */
+static void transport_copy(
+	const struct dir_lists *l, int64_t id, struct arena *a, struct store_transport *out)
+{
+	for (size_t i = 0; i < l->transport_count; i++) {
+		const struct store_transport *t = &l->transports[i];
+		if (t->id != id || id == 0)
+			continue;
+		out->id = t->id;
+		out->name = arena_str(a, t->name);
+		dir_relay_copy(a, &out->relay, &t->relay);
+	}
+}
+
+int store_route_match(struct store *s, const struct store_route_question *q, struct arena *a,
+	struct store_route_match *out, struct err *err)
 {
 	struct dir_lists *l = s->lists;
 	int rc = 0;
 
-	*transport = (struct store_transport){.id = 0};
+	*out = (struct store_route_match){.number = 0};
 	pthread_mutex_lock(&l->lock);
 	if (refresh(s, l, err) < 0)
 		rc = -1;
+	if (rc == 0 && q->transport_id > 0) {
+		transport_copy(l, q->transport_id, a, &out->transport);
+		out->chosen = out->transport.id != 0;
+		rc = out->chosen;
+	}
 	for (size_t i = 0; rc == 0 && i < l->route_count; i++) {
 		const struct store_route *r = &l->routes[i];
-		if (!domain_matches(r->from_domain, from_domain) ||
-			!domain_matches(r->to_domain, to_domain) || attempts < r->min_attempts)
+		if (!dir_domain_matches(r->from_domain, q->from_domain) ||
+			!dir_domain_matches(r->to_domain, q->to_domain) ||
+			q->attempts < r->min_attempts)
 			continue;
 		rc = 1;
-		for (size_t j = 0; j < l->transport_count; j++) {
-			const struct store_transport *t = &l->transports[j];
-			if (r->transport_id == 0 || t->id != r->transport_id)
-				continue;
-			transport->id = t->id;
-			transport->name = arena_str(a, t->name);
-			dir_relay_copy(a, &transport->relay, &t->relay);
-		}
+		out->number = i + 1;
+		out->route = *r;
+		out->route.from_domain = arena_str(a, r->from_domain);
+		out->route.to_domain = arena_str(a, r->to_domain);
+		out->route.transport = arena_str(a, r->transport);
+		transport_copy(l, r->transport_id, a, &out->transport);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return rc;
+}
+
+int store_route_choose(struct store *s, struct str from_domain, struct str to_domain,
+	unsigned attempts, struct arena *a, struct store_transport *transport, struct err *err)
+{
+	struct store_route_question q = {
+		.from_domain = from_domain, .to_domain = to_domain, .attempts = attempts};
+	struct store_route_match match;
+	int rc = store_route_match(s, &q, a, &match, err);
+
+	*transport = match.transport;
+	return rc;
+}
+
+bool dir_transport_is(struct store *s, int64_t id, struct str name)
+{
+	struct dir_lists *l = s->lists;
+	struct err err;
+	bool is = false;
+
+	pthread_mutex_lock(&l->lock);
+	if (refresh(s, l, &err) == 0) {
+		for (size_t i = 0; i < l->transport_count; i++)
+			is = is ||
+			     (l->transports[i].id == id && str_eq(l->transports[i].name, name));
+	}
+	pthread_mutex_unlock(&l->lock);
+	return is;
+}
+
+void dir_hold_mark(struct store *s, const struct store_msg_new *msg)
+{
+	struct dir_lists *l = s->lists;
+	struct err err;
+
+	pthread_mutex_lock(&l->lock);
+	if (refresh(s, l, &err) == 0) {
+		for (size_t i = 0; i < l->hold_count; i++) {
+			for (size_t r = 0; r < msg->rcpt_count; r++)
+				msg->rcpts[r].hold =
+					msg->rcpts[r].hold ||
+					hold_rule_matches(&l->holds[i], msg, msg->rcpts[r].dest);
+		}
+	}
+	pthread_mutex_unlock(&l->lock);
 }
 
 bool store_network_trusts(struct store *s, const struct ip *ip)

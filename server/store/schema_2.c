@@ -63,6 +63,28 @@ const char *const schema_2[] = {
 
 	/* --- queue: hold rules and the like --- */
 
+	/* Empty fields match all; ".x.org" is x.org and all below. */
+	"CREATE TABLE hold_rule(id INTEGER PRIMARY KEY, account TEXT NOT NULL,"
+	" sender_domain TEXT NOT NULL, sender TEXT NOT NULL, rcpt_domain TEXT NOT NULL,"
+	" comment TEXT NOT NULL, created_s INTEGER NOT NULL,"
+	" UNIQUE(account, sender_domain, sender, rcpt_domain)) STRICT;"
+	/* An admin's way for this recipient: 0 by routes, -1 direct, else a transport. via: the
+	 * way of the last attempt. sender: the message's, so that searching the queue reads no
+	 * message. What is held is due never. */
+	"ALTER TABLE recipient ADD COLUMN transport_id INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE recipient ADD COLUMN via TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE recipient ADD COLUMN sender TEXT NOT NULL DEFAULT '';"
+	"UPDATE recipient SET sender = coalesce((SELECT mail_from FROM message m"
+	" WHERE m.id = recipient.id >> 20), '');"
+	"UPDATE recipient SET next_ms = 9223372036854775807 WHERE state = 1;"
+	"CREATE INDEX recipient_next ON recipient(next_ms) WHERE state <= 1;"
+	"CREATE INDEX recipient_tries ON recipient(attempts) WHERE state <= 1;"
+	"CREATE INDEX recipient_address ON recipient(address COLLATE NOCASE) WHERE state <= 1;"
+	"CREATE INDEX recipient_sender ON recipient(sender COLLATE NOCASE) WHERE state <= 1;"
+	"CREATE INDEX recipient_way ON recipient(dest, transport_id) WHERE transport_id != 0;"
+	"CREATE INDEX message_size ON message(size);"
+	"CREATE INDEX message_session ON message(session);",
+
 	/* --- API tokens --- */
 
 	/* --- statistics for the dashboard, see statistics.c --- */

@@ -144,7 +144,8 @@ int spool_open_read(struct store *s, const char *name, struct err *err)
 static const char sql_has_spool[] = "SELECT 1 FROM message WHERE spool = ?";
 static const char sql_with_spool[] = "SELECT id, spool FROM message WHERE spool IS NOT NULL";
 static const char sql_hold_missing[] =
-	"UPDATE recipient SET state = 1, last_error = 'its spool file is missing'"
+	"UPDATE recipient SET state = 1, next_ms = 9223372036854775807, last_error = 'its spool "
+	"file is missing'"
 	" WHERE id >= ? AND id < ? AND state = 0";
 
 /* A file without a row never became a message: its sender got no 250. */
