@@ -114,6 +114,9 @@ struct config {
 	bool tls_ca_additional;
 	const char **tls_ca_files;
 	size_t tls_ca_file_count;
+	/* Networks that are not public and may be asked by HTTPS (policies, reports, ACME). */
+	struct cidr *https_private;
+	size_t https_private_count;
 	struct config_acme *acme;
 	size_t acme_count;
 	struct config_listener *listeners;

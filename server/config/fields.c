@@ -232,6 +232,7 @@ static const struct config_field root_fields[] = {
 	{"LogFormat", CONFIG_LOG_FORMAT, AT(config, log_format)},
 	{"AdminPasswordFile", CONFIG_READABLE, AT(config, admin_password_file)},
 	{"TLS", CONFIG_SECTION, .section = &root_tls_section},
+	{"HTTPSPrivateNetworks", CONFIG_CIDRS, LIST_AT(config, https_private, https_private_count)},
 	{"ACME", CONFIG_MAP, LIST_AT(config, acme, acme_count), .section = &acme_section,
 		.item_size = sizeof(struct config_acme)},
 	{"Listeners", CONFIG_LISTENERS, .section = &config_listener_section},

@@ -238,7 +238,7 @@ static int stream_setup(struct tls_stream *st, struct tls_client *client,
 	return 0;
 }
 
-static bool name_matches(X509 *leaf, const char *name)
+bool tls_cert_matches(X509 *leaf, const char *name)
 {
 	struct ip ip;
 
@@ -310,7 +310,7 @@ static void peer_collect(
 	X509 *leaf = sk_X509_value(chain, 0);
 	tls_cert_spki_sha256(leaf, peer->spki_sha256);
 	peer->leaf_not_after_s = tls_cert_time(X509_get0_notAfter(leaf));
-	peer->name_matches = name_matches(leaf, name);
+	peer->name_matches = tls_cert_matches(leaf, name);
 	pkix_collect(st, leaf, name, peer);
 }
 

@@ -34,7 +34,10 @@ int tls_stream_handshake(struct tls_stream *st, struct deadline d, struct tls_fa
 void tls_stream_free(struct tls_stream *st);
 void tls_stream_info(const struct tls_stream *st, struct tls_info *info);
 
-/* --- client.c: sessions to resume --- */
+/* --- client.c --- */
+
+/* A SAN of the certificate is for that host name or address. */
+bool tls_cert_matches(X509 *leaf, const char *name);
 
 void tls_session_cache_release(struct tls_session_cache *cache);
 /* Its trust anchors; still the client's. */

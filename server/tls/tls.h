@@ -114,6 +114,20 @@ int tls_connect(struct conn *c, struct tls_client *client, const struct tls_conn
 	struct deadline d, struct arena *arena, struct tls_peer *peer,
 	struct tls_failure_info *failure, struct err *err) MUST_USE;
 
+/* What a handshake of another library showed. */
+struct tls_watch {
+	const char *server_name; /* set before: the name to match */
+	bool started, done;      /* the handshake */
+	bool verified;           /* a certificate was looked at: */
+	int pkix_code;           /* as in tls_peer; not 0 ended the handshake */
+	struct tls_failure_info failure;
+};
+/* Lends our trust anchors to an OpenSSL SSL_CTX, whose handshakes then fail unless the peer
+ * is valid by WebPKI for watch->server_name. watch must outlive the context; one handshake
+ * at a time. */
+int tls_client_lend(struct tls_client *client, void *ssl_ctx, struct tls_watch *watch) MUST_USE;
+const char *tls_pkix_text(int pkix_code); /* "certificate has expired"; static text */
+
 bool tls_is_active(const struct conn *c);
 
 /* --- keys --- */
