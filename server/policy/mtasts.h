@@ -4,6 +4,7 @@
 #define POLICY_MTASTS_H
 
 #include "http/http.h"
+#include "policy/tlspolicy.h"
 #include "store/mtastscache.h"
 
 /* --- record and policy: pure functions; results are in the arena --- */
@@ -82,15 +83,7 @@ enum mtasts_status {
 };
 const char *mtasts_status_text(enum mtasts_status s); /* "ok", "no-record", ... */
 
-/* For TLS reports (RFC 8460 section 4.3): what went wrong with the policy. */
-enum mtasts_fact {
-	MTASTS_FACT_NONE,
-	MTASTS_FACT_FETCH_ERROR,    /* sts-policy-fetch-error */
-	MTASTS_FACT_POLICY_INVALID, /* sts-policy-invalid */
-	MTASTS_FACT_WEBPKI_INVALID  /* sts-webpki-invalid */
-};
-
-enum { MTASTS_REASON_MAX = 128, MTASTS_TEXT_MAX = 512 };
+enum { MTASTS_TEXT_MAX = 512 };
 
 struct mtasts_lookup {
 	enum mtasts_status status;
@@ -101,10 +94,11 @@ struct mtasts_lookup {
 	bool has_policy;
 	struct mtasts_policy policy;
 	struct str url;
-	struct http_result http;        /* when the policy was asked for */
-	enum mtasts_fact fact;          /* and the reason code for a report */
-	char reason[MTASTS_REASON_MAX]; /* "no-policy-served", "certificate-expired" */
-	char text[MTASTS_TEXT_MAX];     /* the same in a sentence for people; empty for ok */
+	struct http_result http; /* when the policy was asked for */
+	/* For TLS reports (RFC 8460 section 4.3): what went wrong, sts-...; else success. */
+	enum tls_result_type fact;
+	char reason[TLS_REASON_MAX]; /* "no-policy-served", "certificate-expired" */
+	char text[MTASTS_TEXT_MAX];  /* the same in a sentence for people; empty for ok */
 };
 
 /* --- the cache --- */
@@ -140,8 +134,8 @@ struct mtasts_found {
 	/* For the TLS report of the recipient domain: */
 	bool report_sts; /* type sts (lines of policy.text and mx patterns, empty without a
 			  * policy), else no-policy-found */
-	enum mtasts_fact fact;
-	char reason[MTASTS_REASON_MAX];
+	enum tls_result_type fact; /* what went wrong with the policy, sts-...; else success */
+	char reason[TLS_REASON_MAX];
 	char text[MTASTS_TEXT_MAX]; /* a sentence for trace and log */
 };
 

@@ -8,17 +8,18 @@ enum { LIST_SCAN_MAX = 100000 }; /* rows a text search looks at in one call */
 
 #define COLUMNS                                                                                    \
 	"domain, record_id, mode, max_age_s, inserted_s, updated_s, used_s, valid_until_s,"        \
-	" backoff, reason, text"
+	" backoff, failed_s, reason, text"
 
 static const char sql_find[] = "SELECT " COLUMNS " FROM mtasts WHERE domain = ?";
 static const char sql_put[] =
-	"INSERT INTO mtasts(" COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+	"INSERT INTO mtasts(" COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
 	" ON CONFLICT(domain) DO UPDATE SET record_id = ?2, mode = ?3, max_age_s = ?4,"
-	" updated_s = ?6, used_s = ?7, valid_until_s = ?8, backoff = ?9, reason = ?10, text = ?11";
+	" updated_s = ?6, used_s = ?7, valid_until_s = ?8, backoff = ?9, failed_s = ?10, reason = "
+	"?11, text = ?12";
 static const char sql_refreshed[] =
 	"UPDATE mtasts SET record_id = ?2, mode = ?3, max_age_s = ?4, updated_s = ?6,"
-	" valid_until_s = ?8, backoff = ?9, reason = ?10, text = ?11"
-	" WHERE domain = ?1 AND updated_s = ?12";
+	" valid_until_s = ?8, backoff = ?9, failed_s = ?10, reason = ?11, text = ?12"
+	" WHERE domain = ?1 AND updated_s = ?13";
 static const char sql_used[] = "UPDATE mtasts SET used_s = max(used_s, ?2) WHERE domain = ?1";
 static const char sql_delete[] = "DELETE FROM mtasts WHERE domain = ?1";
 static const char sql_purge[] = "DELETE FROM mtasts WHERE used_s < ?2";
@@ -39,8 +40,9 @@ static void row_read(sqlite3_stmt *stmt, struct arena *a, struct store_mtasts *r
 	row->used_s = db_column_int(stmt, 6);
 	row->valid_until_s = db_column_int(stmt, 7);
 	row->backoff = db_column_int(stmt, 8) != 0;
-	row->reason = db_column(stmt, 9, a);
-	row->text = db_column(stmt, 10, a);
+	row->failed_s = db_column_int(stmt, 9);
+	row->reason = db_column(stmt, 10, a);
+	row->text = db_column(stmt, 11, a);
 }
 
 int store_mtasts_find(struct store *s, struct str domain, struct arena *a, struct store_mtasts *out,
@@ -91,10 +93,11 @@ static int put_run(struct store *s, struct db *db, void *arg, struct err *err)
 	db_bind_int(stmt, 7, row->used_s);
 	db_bind_int(stmt, 8, row->valid_until_s);
 	db_bind_int(stmt, 9, row->backoff);
-	db_bind_str(stmt, 10, row->reason);
-	db_bind_blob(stmt, 11, row->text);
+	db_bind_int(stmt, 10, row->failed_s);
+	db_bind_str(stmt, 11, row->reason);
+	db_bind_blob(stmt, 12, row->text);
 	if (op->sql == sql_refreshed)
-		db_bind_int(stmt, 12, op->expect_updated_s);
+		db_bind_int(stmt, 13, op->expect_updated_s);
 	if (db_step(db, stmt, err) < 0)
 		return -1;
 	op->changes = sqlite3_changes(db->h);

@@ -18,6 +18,7 @@ struct store_mtasts {
 	int64_t max_age_s;
 	int64_t inserted_s, updated_s, used_s;
 	int64_t valid_until_s;
+	int64_t failed_s;  /* when the last fetch failed; 0: it did not */
 	bool backoff;      /* a fetch failed and there is no policy: none until valid_until_s */
 	struct str reason; /* what the last fetch failed of; empty when it did not */
 };

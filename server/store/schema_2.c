@@ -122,7 +122,8 @@ const char *const schema_2[] = {
 	"NULL,"
 	" max_age_s INTEGER NOT NULL, inserted_s INTEGER NOT NULL, updated_s INTEGER NOT NULL,"
 	" used_s INTEGER NOT NULL, valid_until_s INTEGER NOT NULL, backoff INTEGER NOT NULL,"
-	" reason TEXT NOT NULL, text BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+	" failed_s INTEGER NOT NULL, reason TEXT NOT NULL, text BLOB NOT NULL) STRICT, WITHOUT "
+	"ROWID;"
 	"CREATE INDEX mtasts_used ON mtasts(used_s, domain);"
 	"CREATE INDEX mtasts_updated ON mtasts(updated_s);",
 
