@@ -4,6 +4,8 @@
 
 #include "config/config.h"
 #include "dns/dns.h"
+#include "http/http.h"
+#include "policy/mtasts.h"
 #include "queue/queue.h"
 #include "smtp/callout.h"
 #include "smtp/limits.h"
@@ -15,6 +17,8 @@ struct gateway {
 	struct config_holder *config;
 	struct dns *dns;
 	struct tls_client *tls_client;
+	struct http *http;
+	struct mtasts *mtasts;
 	struct queue *queue;
 	struct smtp_limits *limits;
 	struct callout *callout;

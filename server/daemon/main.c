@@ -46,13 +46,23 @@ static int parts_open(struct parts *p, struct config *c, struct err *err)
 		tls_client_new(c->tls_ca_files, c->tls_ca_file_count,
 			c->tls_ca_additional || c->tls_ca_file_count == 0, &g->tls_client, err) < 0)
 		return -1;
+	if (http_open(&(struct http_options){.tls = g->tls_client,
+			      .allow = c->https_private,
+			      .allow_count = c->https_private_count},
+		    &g->http, err) < 0)
+		return -1;
+	g->mtasts = mtasts_open(
+		&(struct mtasts_options){.store = g->store, .dns = g->dns, .http = g->http});
+	if (mtasts_start(g->mtasts, err) < 0)
+		return -1;
 	g->limits = smtp_limits_new();
 	g->callout = callout_new(&(struct callout_options){
 		.dns = g->dns, .tls = g->tls_client, .config = g->config});
 	if (queue_start(&(struct queue_options){.store = g->store,
 				.config = g->config,
 				.dns = g->dns,
-				.tls = g->tls_client},
+				.tls = g->tls_client,
+				.mtasts = g->mtasts},
 		    &g->queue, err) < 0)
 		return -1;
 	g->started_s = clock_unix_s();
@@ -65,12 +75,18 @@ static void parts_close(struct parts *p)
 
 	if (p->webui != NULL)
 		webui_stop(&p->webui);
+	if (g->http != NULL)
+		http_cancel(g->http);
 	if (g->queue != NULL)
 		queue_stop(&g->queue, deadline_in_ms(QUEUE_STOP_MS));
 	if (g->callout != NULL)
 		callout_free(&g->callout);
 	if (g->limits != NULL)
 		smtp_limits_free(&g->limits);
+	if (g->mtasts != NULL)
+		mtasts_close(&g->mtasts);
+	if (g->http != NULL)
+		http_close(&g->http);
 	if (g->tls_client != NULL)
 		tls_client_free(&g->tls_client);
 	if (g->dns != NULL)

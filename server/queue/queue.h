@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "dns/dns.h"
+#include "policy/mtasts.h"
 #include "store/queue.h"
 #include "tls/tls.h"
 
@@ -15,6 +16,7 @@ struct queue_options {
 	struct config_holder *config;
 	struct dns *dns;
 	struct tls_client *tls;
+	struct mtasts *mtasts; /* or NULL: no policies are asked for */
 };
 
 int queue_start(const struct queue_options *opt, struct queue **out, struct err *err) MUST_USE;
