@@ -75,7 +75,8 @@ json_t *control_request(const char *verb, ...)
 static const struct verb *verb_find(const char *name)
 {
 	static const struct verb *const tables[] = {control_queue_verbs, control_directory_verbs,
-		control_route_verbs, control_import_verbs};
+		control_route_verbs, control_import_verbs, control_address_verbs,
+		control_token_verbs};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct verb *v = tables[i]; v->name != NULL; v++)
@@ -84,21 +85,30 @@ static const struct verb *verb_find(const char *name)
 	return NULL;
 }
 
+/* Runs the verb; -1 with the reason in err. */
+static int verb_run(struct call *call, json_t **last, struct err *err)
+{
+	const struct verb *verb = verb_find(control_verb(call->request));
+
+	*last = NULL;
+	if (verb == NULL)
+		return call_missing(
+			call, err, "unknown verb \"%.64s\"", control_verb(call->request));
+	if (verb->run(call, last, err) == 0)
+		return 0;
+	json_decref(*last);
+	*last = NULL;
+	return -1;
+}
+
 int control_run(const struct control *ctl, const json_t *request, struct conn *c, struct err *err)
 {
 	struct call call = {.ctl = ctl, .request = request, .conn = c};
-	const struct verb *verb = verb_find(control_verb(request));
-	json_t *last = NULL;
+	json_t *last;
 
-	if (verb == NULL) {
-		char text[128];
-		snprintf(text, sizeof(text), "unknown verb \"%.64s\"", control_verb(request));
-		return control_refuse(c, text, err);
-	}
 	call.arena = arena_open();
-	int rc = verb->run(&call, &last, err);
+	int rc = verb_run(&call, &last, err);
 	if (rc < 0) {
-		json_decref(last);
 		if (!call.gone) {
 			struct err why = *err;
 			rc = control_refuse(c, why.text, err);
@@ -109,10 +119,36 @@ int control_run(const struct control *ctl, const json_t *request, struct conn *c
 		json_object_set_new(last, "ok", json_true());
 		rc = control_answer(c, last, err);
 	}
+	json_decref(call.problems);
 	arena_close(&call.arena);
 	if (rc < 0)
 		return -1;
 	return conn_flush(c, deadline_in_ms(CONTROL_WRITE_MS), err);
+}
+
+int control_call(const struct control *ctl, const json_t *request, struct control_result *out,
+	struct err *err)
+{
+	struct call call = {.ctl = ctl, .request = request};
+
+	call.arena = arena_open();
+	call.rows = json_array();
+	*out = (struct control_result){.rows = call.rows};
+	int rc = verb_run(&call, &out->last, err);
+	if (rc == 0 && out->last == NULL)
+		out->last = json_object();
+	out->problems = call.problems;
+	out->missing = call.missing;
+	arena_close(&call.arena);
+	return rc;
+}
+
+void control_result_free(struct control_result *r)
+{
+	json_decref(r->rows);
+	json_decref(r->last);
+	json_decref(r->problems);
+	*r = (struct control_result){.rows = NULL};
 }
 
 void control_serve(const struct control *ctl, struct conn *c)
@@ -142,6 +178,16 @@ void control_serve(const struct control *ctl, struct conn *c)
 
 int call_row(struct call *call, json_t *row, struct err *err)
 {
+	if (call->conn == NULL) {
+		if (json_array_size(call->rows) >= CONTROL_ROWS_MAX) {
+			json_decref(row);
+			return err_set(err, ERR_PERM, "more than %d rows: ask for fewer at a time",
+				CONTROL_ROWS_MAX);
+		}
+		return json_array_append_new(call->rows, row) == 0
+			       ? 0
+			       : err_set(err, ERR_BUG, "row cannot be kept");
+	}
 	int rc = control_answer(call->conn, json_pack("{s:o}", "row", row), err);
 
 	call->gone = rc < 0;
@@ -195,18 +241,36 @@ int call_number(const struct call *call, const char *key, int64_t min, int64_t m
 	return 0;
 }
 
-int call_saved(int rc, const struct admin_problems *problems, struct err *err)
+int call_saved(struct call *call, int rc, const struct admin_problems *problems, struct err *err)
 {
 	struct buf b = {NULL, 0, 0};
 
 	if (rc <= 0)
 		return rc;
-	for (size_t i = 0; i < problems->count; i++)
+	if (call->problems == NULL)
+		call->problems = json_array();
+	for (size_t i = 0; i < problems->count; i++) {
 		buf_printf(
 			&b, "%s%s: %s", i ? "; " : "", problems->at[i].field, problems->at[i].text);
+		json_array_append_new(call->problems,
+			json_pack("{s:s, s:o}", "field", problems->at[i].field, "detail",
+				json_view(str_from(problems->at[i].text))));
+	}
 	err_set(err, ERR_PERM, "%s", b.len ? b.p : "refused");
 	buf_free(&b);
 	return -1;
+}
+
+int call_missing(struct call *call, struct err *err, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	call->missing = true;
+	return err_set(err, ERR_PERM, "%s", text);
 }
 
 json_t *json_view(struct str s)

@@ -16,6 +16,7 @@
 enum {
 	CONTROL_REQUEST_MAX = 8 * 1024 * 1024, /* octets; an import carries a whole file */
 	CONTROL_ANSWER_MAX = 1024 * 1024,      /* octets of one answer line */
+	CONTROL_ROWS_MAX = 10000,              /* that control_call collects */
 	CONTROL_REQUEST_MS = 10 * 1000,        /* for the request to arrive */
 	CONTROL_WRITE_MS = 30 * 1000           /* for the peer to take one line */
 };
@@ -39,6 +40,19 @@ int control_refuse(struct conn *c, const char *text, struct err *err) MUST_USE;
 /* Runs one verb and writes its whole answer, a refusal too. -1: the peer is gone. */
 int control_run(
 	const struct control *ctl, const json_t *request, struct conn *c, struct err *err) MUST_USE;
+
+struct control_result {
+	json_t *rows;     /* array */
+	json_t *last;     /* object, members beside the rows; NULL when it failed */
+	json_t *problems; /* NULL, or [{"field", "detail"}] when fields were refused */
+	bool missing;     /* failed because what it is about does not exist */
+};
+/* Runs one verb for a caller in this process: 0, or -1 with the reason. *out is filled in both
+ * cases and the caller's to free. */
+int control_call(const struct control *ctl, const json_t *request, struct control_result *out,
+	struct err *err) MUST_USE;
+void control_result_free(struct control_result *r);
+
 /* Requests until the end of input. */
 void control_serve(const struct control *ctl, struct conn *c);
 

@@ -9,9 +9,12 @@
 struct call { /* one request being answered */
 	const struct control *ctl;
 	const json_t *request;
-	struct conn *conn;
+	struct conn *conn; /* NULL: rows are collected */
+	json_t *rows;      /* without a conn */
+	json_t *problems;  /* NULL, or [{"field", "detail"}] */
 	struct arena *arena;
-	bool gone; /* the peer is; no more is written */
+	bool gone;    /* the peer is; no more is written */
+	bool missing; /* what the request is about does not exist */
 };
 
 /* A verb's function: 0 and *last (members to go beside "ok"; may stay NULL), or -1 with the
@@ -25,7 +28,7 @@ struct verb {
 
 /* Tables end with a NULL name. */
 extern const struct verb control_queue_verbs[], control_directory_verbs[], control_route_verbs[],
-	control_import_verbs[];
+	control_import_verbs[], control_address_verbs[], control_token_verbs[];
 
 /* Writes {"row": row}; takes the reference. */
 int call_row(struct call *call, json_t *row, struct err *err) MUST_USE;
@@ -41,15 +44,29 @@ int call_need(const struct call *call, const char *key, struct str *out, struct 
 int call_number(const struct call *call, const char *key, int64_t min, int64_t max, int64_t *out,
 	struct err *err) MUST_USE;
 
-/* What admin_*_save returned, as 0 or -1 with every problem in one line. */
-int call_saved(int rc, const struct admin_problems *problems, struct err *err) MUST_USE;
+/* One of names, by the request's member key; -1 with a list of them. Absent: keeps *out. */
+int call_word(const struct call *call, const char *key, const char *const *names, size_t count,
+	int *out, struct err *err) MUST_USE;
+/* The domain or account of that name; a missing one is call_missing. */
+int call_domain(
+	struct call *call, struct str name, struct store_domain *out, struct err *err) MUST_USE;
+int call_account(
+	struct call *call, struct str name, struct store_account *out, struct err *err) MUST_USE;
+
+/* What admin_*_save returned, as 0 or -1 with every problem in one line, and each by itself
+ * for callers that show them beside their fields. */
+int call_saved(
+	struct call *call, int rc, const struct admin_problems *problems, struct err *err) MUST_USE;
+/* There is no such thing: -1 with ERR_PERM and the text. */
+__attribute__((format(printf, 3, 4))) int call_missing(
+	struct call *call, struct err *err, const char *fmt, ...);
 
 /* A JSON text of a view; bytes that are not UTF-8 become U+FFFD. */
 json_t *json_view(struct str s);
 json_t *json_relay(const struct store_relay *relay);
 const char *tls_mode_name(enum store_tls_mode mode);
 /* Takes hosts, protocol, tls, username, password from the request where they are given. */
-int call_relay(const struct call *call, struct store_relay *relay, unsigned default_port,
+int call_relay(struct call *call, struct store_relay *relay, unsigned default_port,
 	struct err *err) MUST_USE;
 
 #endif

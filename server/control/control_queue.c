@@ -149,7 +149,7 @@ static int queue_get(struct call *call, json_t **last, struct err *err)
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return err_set(err, ERR_PERM, "no message %s in the queue",
+		return call_missing(call, err, "no message %s in the queue",
 			store_id_text(id, (char[STORE_ID_TEXT]){0}));
 	for (size_t i = 0; i < m.rcpt_count; i++)
 		if (call_row(call, json_rcpt(&m.rcpts[i]), err) < 0)

@@ -87,6 +87,10 @@ const char *const schema_2[] = {
 
 	/* --- API tokens --- */
 
+	"CREATE TABLE api_token(id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE,"
+	" name TEXT NOT NULL UNIQUE, read_only INTEGER NOT NULL, created_s INTEGER NOT NULL,"
+	" used_s INTEGER NOT NULL, expires_s INTEGER NOT NULL, used_ip TEXT NOT NULL) STRICT;",
+
 	/* --- statistics for the dashboard, see statistics.c --- */
 	"CREATE TABLE stat_hour(hour INTEGER, name INTEGER, value INTEGER NOT NULL,"
 	" PRIMARY KEY(hour, name)) STRICT, WITHOUT ROWID;"
