@@ -49,6 +49,10 @@ static void answer_print(
 		answer->secure, "verdict", verdict_text(answer), "reason",
 		arena_strdup(a, answer->reason), "ttl", (json_int_t)answer->ttl_s, "records",
 		records);
+	if (answer->ede != DNS_EDE_UNKNOWN) {
+		json_object_set_new(out, "ede", json_integer(answer->ede));
+		json_object_set_new(out, "ede_text", json_string(dns_ede_text(answer->ede)));
+	}
 	if (cli_option(cli, "json") != NULL) {
 		cli_object_print(out, true);
 	} else {

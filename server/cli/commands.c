@@ -65,6 +65,14 @@ static const struct cli_flag list_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag spf_flags[] = {
+	{"ip", "ADDRESS", "of the client"},
+	{"helo", "NAME", "as the client says it"},
+	{"mailfrom", "ADDRESS", "of the sender; empty or left out: the HELO name is checked"},
+	{"receiver", "NAME", "for the macro r (else Hostname of mox.conf)"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_flag act_flags[] = {
 	{"all", NULL, "the whole queue"},
 	{"to", "DOMAIN", "all for this destination"},
@@ -127,6 +135,10 @@ const struct cli_command cli_commands[] = {
 		cmd_set_account_password, NULL, 1, 1, false},
 	{"dns lookup", "TYPE NAME", "ask the resolver, with DNSSEC verdict", cmd_dns_lookup, NULL,
 		2, 2, false},
+	{"spf check", "", "may an address send for a domain", cmd_spf_check, spf_flags, 0, 0,
+		false},
+	{"spf lookup", "DOMAIN", "its SPF record", cmd_spf_lookup, NULL, 1, 1, false},
+	{"spf parse", "RECORD", "check the syntax of a record", cmd_spf_parse, NULL, 1, 1, true},
 	{"backup", "DIR", "copy all data, also while mox runs", cmd_backup, NULL, 1, 1, false},
 	{"version", "", "of this build", cmd_version, NULL, 0, 0, true},
 	{"help", "", "this list", cli_help, NULL, 0, 100, true},

@@ -16,6 +16,10 @@ int cmd_stop(const struct cli *cli, struct err *err);
 int cmd_backup(const struct cli *cli, struct err *err);
 int cmd_dns_lookup(const struct cli *cli, struct err *err);
 
+int cmd_spf_check(const struct cli *cli, struct err *err);
+int cmd_spf_lookup(const struct cli *cli, struct err *err);
+int cmd_spf_parse(const struct cli *cli, struct err *err);
+
 int cmd_config_test(const struct cli *cli, struct err *err);
 int cmd_config_import(const struct cli *cli, struct err *err);
 /* list, add, set and rm of each kind of thing. */

@@ -106,7 +106,7 @@ enum { DNS_NAME_MAX = 254 };
 int dns_name_to_ascii(struct str name, char out[DNS_NAME_MAX], struct err *err) MUST_USE;
 /* Whether a question can be made of it: labels of 1 to 63 octets, 253 in all; visible ASCII, and
  * any other octet as \DDD (RFC 1035 section 5.1), as the names in answers have it. Wider than a
- * host name. */
+ * host name; "." is the root. */
 bool dns_name_askable(struct str name);
 /* A name of raw octets, dots only between labels, one at the end is dropped: as text that can be
  * asked for, in the arena. NULL: it cannot. */

@@ -25,6 +25,8 @@ bool dns_name_askable(struct str name)
 {
 	size_t label = 0, total = 0;
 
+	if (str_eq(name, STR(".")))
+		return true;
 	while (name.len > 0) {
 		size_t n = octet_length(name);
 		if (n == 0)

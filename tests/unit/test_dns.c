@@ -429,7 +429,7 @@ static void extended_errors(void **state)
 
 static void bad_questions(void **state)
 {
-	static const char *const bad[] = {"", ".", "a..b", "a b", "a\nb", "a.", "\xc3\xa4.example"};
+	static const char *const bad[] = {"", "a..b", "a b", "a\nb", "a.", "\xc3\xa4.example"};
 	struct arena *a = arena_open();
 	struct dns *d = world_open("");
 	struct dns_answer r;
