@@ -1,5 +1,5 @@
 /* store/dkimkey - DKIM selectors of hosted domains, what their domains do with ARC, and whose
- * ARC seals are trusted. Look-ups on the mail path are cached, as in store/directory.h. */
+ * ARC seals are trusted. policy/signing.h keeps what the mail path needs in memory. */
 #ifndef STORE_DKIMKEY_H
 #define STORE_DKIMKEY_H
 
@@ -34,14 +34,14 @@ int store_selector_get(struct store *s, int64_t id, struct arena *a, struct stor
 int store_selector_put(struct store *s, struct store_selector *row, struct err *err) MUST_USE;
 int store_selector_delete(struct store *s, int64_t id, struct err *err) MUST_USE;
 
-/* Those that sign for the hosted domain, oldest first: cached. *count is 0 when there is
- * none or the domain is not hosted. Rows are in the arena. */
+/* Those that sign for the hosted domain, oldest first. *count is 0 when there is none or the
+ * domain is not hosted. Rows are in the arena. */
 int store_selector_signing(struct store *s, struct str domain, struct arena *a,
 	struct store_selector **rows, size_t *count, struct err *err) MUST_USE;
 
 /* Grows by one with every change of the directory, selectors included: what was read before
  * may be old. Costs nothing. */
-uint64_t store_directory_generation(const struct store *s);
+uint64_t store_directory_generation(struct store *s);
 
 /* --- ARC --- */
 
