@@ -6,6 +6,7 @@
 #include "dns/dns.h"
 #include "http/http.h"
 #include "policy/mtasts.h"
+#include "policy/signing.h"
 #include "queue/queue.h"
 #include "smtp/callout.h"
 #include "smtp/limits.h"
@@ -22,6 +23,7 @@ struct gateway {
 	struct queue *queue;
 	struct smtp_limits *limits;
 	struct callout *callout;
+	struct signing *signing;
 	struct daemon *daemon;
 	int64_t started_s;
 };

@@ -56,6 +56,7 @@ static int parts_open(struct parts *p, struct config *c, struct err *err)
 	if (mtasts_start(g->mtasts, err) < 0)
 		return -1;
 	g->limits = smtp_limits_new();
+	g->signing = signing_new(g->store);
 	g->callout = callout_new(&(struct callout_options){
 		.dns = g->dns, .tls = g->tls_client, .config = g->config});
 	if (queue_start(&(struct queue_options){.store = g->store,
@@ -81,6 +82,7 @@ static void parts_close(struct parts *p)
 		queue_stop(&g->queue, deadline_in_ms(QUEUE_STOP_MS));
 	if (g->callout != NULL)
 		callout_free(&g->callout);
+	signing_free(&g->signing);
 	if (g->limits != NULL)
 		smtp_limits_free(&g->limits);
 	if (g->mtasts != NULL)

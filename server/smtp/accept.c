@@ -188,6 +188,7 @@ static void queue(struct session *s, const struct message_facts *facts)
 	int64_t id;
 
 	prefix_write(s, facts, &prefix);
+	message_sign(s, facts, &prefix);
 	struct store_msg_new msg = {.session = str_from(s->id),
 		.mail_from = s->env.mail_from,
 		.helo = str_from(s->helo),

@@ -93,6 +93,16 @@ void message_accept(struct session *s);
 /* For smtp_data.header_edit on submission: takes Bcc fields out. */
 void header_bcc_strip(struct buf *head);
 
+/* --- sign.c --- */
+
+/* Puts DKIM-Signature fields above prefix when the message is submitted, or relayed by a trusted
+ * network, and a hosted domain at or above its From domain has keys that sign. */
+void message_sign(struct session *s, const struct message_facts *facts, struct buf *prefix);
+/* Puts an ARC set above prefix when a recipient's domain seals and the message goes on to
+ * another host. results: as in struct arc_seal_options; chain: of the message as it came. */
+void message_seal(
+	struct session *s, struct str results, const struct arc_result *chain, struct buf *prefix);
+
 /* --- auth.c --- */
 
 void session_auth(struct session *s, const struct smtp_command *c);

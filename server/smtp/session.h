@@ -5,6 +5,7 @@
 #include "base/conn.h"
 #include "config/config.h"
 #include "dns/dns.h"
+#include "policy/signing.h"
 #include "smtp/callout.h"
 #include "smtp/limits.h"
 #include "store/store.h"
@@ -21,6 +22,7 @@ struct smtp_deps {
 	struct dns *dns; /* may be NULL: no look-ups */
 	struct smtp_limits *limits;
 	struct callout *callout;
+	struct signing *signing;    /* may be NULL: nothing is signed */
 	const atomic_int *stopping; /* not 0: finish the transaction, then 421 */
 };
 
