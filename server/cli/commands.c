@@ -79,6 +79,19 @@ static const struct cli_flag act_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag sign_flags[] = {
+	{"domain", "DOMAIN", "whose signature it is to be (d=)"},
+	{"selector", "NAME", "only this one; else all that sign for the domain"},
+	{"key", "FILE", "a private key in PEM, instead of the database's"},
+	{"canonicalization", "HEADER/BODY", "with -key: relaxed or simple (else relaxed/relaxed)"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag gen_flags[] = {
+	{"bits", "N", "of an RSA key (else 2048)"},
+	{NULL, NULL, NULL},
+};
+
 const struct cli_command cli_commands[] = {
 	{"serve", "", "run the gateway", NULL, NULL, 0, 0, false},
 	{"localserve", "", "try it: loopback only, any recipient, ready-made account", NULL,
@@ -139,6 +152,20 @@ const struct cli_command cli_commands[] = {
 		false},
 	{"spf lookup", "DOMAIN", "its SPF record", cmd_spf_lookup, NULL, 1, 1, false},
 	{"spf parse", "RECORD", "check the syntax of a record", cmd_spf_parse, NULL, 1, 1, true},
+	{"dkim verify", "", "the signatures of the message on stdin", cmd_dkim_verify, NULL, 0, 0,
+		false},
+	{"dkim sign", "", "print the message on stdin with our signatures on top", cmd_dkim_sign,
+		sign_flags, 0, 0, false},
+	{"dkim gen", "ed25519|rsa [FILE]", "a new private key in PEM, in FILE or on stdout",
+		cmd_dkim_gen, gen_flags, 1, 2, true},
+	{"dkim gened25519", "[FILE]", "dkim gen ed25519", cmd_dkim_gen, NULL, 0, 1, true},
+	{"dkim genrsa", "[FILE]", "dkim gen rsa", cmd_dkim_gen, gen_flags, 0, 1, true},
+	{"dkim txt", "[FILE|DOMAIN]", "the DNS record of a key file, or those of a hosted domain",
+		cmd_dkim_txt, NULL, 0, 1, false},
+	{"dkim lookup", "SELECTOR DOMAIN", "the key in the DNS", cmd_dkim_lookup, NULL, 2, 2,
+		false},
+	{"arc verify", "", "the ARC chain of the message on stdin", cmd_arc_verify, NULL, 0, 0,
+		false},
 	{"backup", "DIR", "copy all data, also while mox runs", cmd_backup, NULL, 1, 1, false},
 	{"version", "", "of this build", cmd_version, NULL, 0, 0, true},
 	{"help", "", "this list", cli_help, NULL, 0, 100, true},

@@ -19,6 +19,12 @@ int cmd_dns_lookup(const struct cli *cli, struct err *err);
 int cmd_spf_check(const struct cli *cli, struct err *err);
 int cmd_spf_lookup(const struct cli *cli, struct err *err);
 int cmd_spf_parse(const struct cli *cli, struct err *err);
+int cmd_dkim_verify(const struct cli *cli, struct err *err);
+int cmd_dkim_sign(const struct cli *cli, struct err *err);
+int cmd_dkim_gen(const struct cli *cli, struct err *err); /* gen, gened25519, genrsa */
+int cmd_dkim_txt(const struct cli *cli, struct err *err);
+int cmd_dkim_lookup(const struct cli *cli, struct err *err);
+int cmd_arc_verify(const struct cli *cli, struct err *err);
 
 int cmd_config_test(const struct cli *cli, struct err *err);
 int cmd_config_import(const struct cli *cli, struct err *err);

@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BUCKETS = 256, BROKEN_AGAIN_MS = 60 * 1000, ENTRIES_MAX = 4096, KEY_FILE_MAX = 64 * 1024, PATH_TEXT_MAX = 4096 };
+enum {
+	BUCKETS = 256,
+	BROKEN_AGAIN_MS = 60 * 1000,
+	ENTRIES_MAX = 4096,
+	KEY_FILE_MAX = 64 * 1024,
+	PATH_TEXT_MAX = 4096
+};
 
 /* What is known of one domain; nothing is an answer too. */
 struct entry {
