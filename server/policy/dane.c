@@ -8,18 +8,28 @@
 
 enum { TTL_START_S = 86400, DATA_SHOWN = 64 };
 
-struct str dane_record_text(struct arena *arena, const struct dane_record *r)
+static struct str record_text(struct arena *arena, const struct dane_record *r, size_t max)
 {
 	struct buf b = {NULL, 0, 0};
-	bool cut = r->data.len > DATA_SHOWN;
+	bool cut = r->data.len > max;
 
 	buf_printf(&b, "%u %u %u ", r->usage, r->selector, r->match);
-	buf_hex(&b, r->data.p, cut ? DATA_SHOWN : r->data.len);
+	buf_hex(&b, r->data.p, cut ? max : r->data.len);
 	if (cut)
 		buf_text(&b, "...");
 	struct str out = arena_str(arena, buf_str(&b));
 	buf_free(&b);
 	return out;
+}
+
+struct str dane_record_text(struct arena *arena, const struct dane_record *r)
+{
+	return record_text(arena, r, DATA_SHOWN);
+}
+
+struct str dane_record_full_text(struct arena *arena, const struct dane_record *r)
+{
+	return record_text(arena, r, r->data.len);
 }
 
 /* --- the look-up --- */

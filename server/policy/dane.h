@@ -10,8 +10,7 @@
 enum {
 	DANE_CNAMES_MAX = 10,
 	DANE_RECORDS_MAX = 50, /* of a TLSA answer that are looked at */
-	DANE_NAMES_MAX = 4,
-	DANE_RECORD_TEXT = 160 /* "3 1 1 ab12...", longer data cut */
+	DANE_NAMES_MAX = 4
 };
 
 enum dane_usage { DANE_PKIX_TA, DANE_PKIX_EE, DANE_TA, DANE_EE };
@@ -27,8 +26,10 @@ struct dane_records {
 	size_t count;
 };
 
-/* "3 1 1 ab12...". In the arena. */
+/* "3 1 1 ab12...", long data cut. In the arena. */
 struct str dane_record_text(struct arena *arena, const struct dane_record *r);
+/* The same with all of the data, as reports want it. */
+struct str dane_record_full_text(struct arena *arena, const struct dane_record *r);
 
 enum dane_status {
 	DANE_SKIPPED,  /* not looked up: the way to the host is not secure (RFC 7672 2.2) */

@@ -1,6 +1,6 @@
 /* From a next hop to an open session: MX look-up (RFC 5321 section 5.1, RFC 7505), the walk
  * over hosts and addresses, dialling, TLS by policy. */
-#include "queue/queue_priv.h"
+#include "queue/secure.h"
 
 #include "base/log.h"
 #include "smtp/client_reply.h"
@@ -122,62 +122,81 @@ static int loops_cut(struct connect_walk *w, struct smtp_rcpt_reply *refusal)
 	return 0;
 }
 
+/* The plan of the destination: that of the delivery as long as it is fresh. */
+static struct plan *plan_ensure(struct delivery *d, const char *domain)
+{
+	if (d->plan != NULL && (plan_is_stale(d->plan) || !plan_is_for(d->plan, domain)))
+		plan_release(&d->plan);
+	if (d->plan == NULL)
+		d->plan = plans_get(d->q->plans, domain, d->config->queue.smtp_port);
+	return d->plan;
+}
+
 static int hosts_from_mx(struct connect_walk *w, struct smtp_rcpt_reply *refusal)
 {
-	const char *domain = w->hop->domain;
-	struct dns_answer answer;
+	const struct plan_facts *f = plan_facts(plan_ensure(w->d, w->hop->domain));
+	const struct destination *dest = &f->dest;
 	char text[400];
-	struct err err;
 
-	if (w->d->q->opt.dns == NULL)
-		return refuse(refusal, "4.4.3", "There is no resolver to ask for MX records");
-	if (dns_lookup(w->d->q->opt.dns, DNS_MX, domain, deadline_in_ms(DNS_TIMEOUT_MS),
-		    w->d->arena, &answer, &err) < 0)
-		return refuse(refusal, "5.1.2", err.text);
-	switch (answer.status) {
-	case DNS_NXDOMAIN:
-		snprintf(text, sizeof(text), "The domain %s does not exist", domain);
-		return refuse(refusal, "5.1.2", text);
-	case DNS_BOGUS:
-	case DNS_FAILED:
-	case DNS_TIMEOUT:
-		snprintf(text, sizeof(text), "MX look-up of %s: %s%s%.*s", domain,
-			dns_status_text(answer.status), answer.reason.len > 0 ? ": " : "",
-			STR_FMT(answer.reason));
-		return refuse(refusal, "4.4.3", text);
-	case DNS_NODATA: /* the implicit MX, RFC 5321 section 5.1 */
-		w->hosts[w->host_count++] = (struct hop_host){.name = domain};
+	trace_append(w->trace, f->trace);
+	switch (dest->status) {
+	case DESTINATION_OK:
 		break;
-	case DNS_OK:
-		for (size_t i = 0; i < answer.count && w->host_count < MX_MAX; i++) {
-			struct dns_record *r = &answer.records[i];
-			if (r->name.len > 0)
-				w->hosts[w->host_count++] = (struct hop_host){
-					.name = arena_strdup(w->d->arena, r->name),
-					.pref = r->pref};
-		}
-		if (w->host_count == 0)
-			return refuse(refusal, "5.1.10",
-				"The domain says that it receives no mail (null MX)");
-		break;
+	case DESTINATION_NO_MAIL:
+		return refuse(refusal, "5.1.10", dest->text);
+	case DESTINATION_BAD_MX:
+		return refuse(refusal, "5.1.2", dest->text);
+	case DESTINATION_CNAME_LOOP:
+		return refuse(refusal, "4.4.6", dest->text);
+	case DESTINATION_DNS_ERROR:
+		secure_destination_failed(w);
+		return refuse(refusal, "4.4.3", dest->text);
 	}
-	for (size_t i = 0; i < w->host_count; i++)
-		w->hosts[i].port = w->d->config->queue.smtp_port;
-	return loops_cut(w, refusal);
+	if (!dest->exists) {
+		snprintf(text, sizeof(text), "The domain %.253s does not exist", dest->expanded);
+		return refuse(refusal, "5.1.2", text);
+	}
+	for (size_t i = 0; i < dest->host_count && w->host_count < MX_MAX; i++)
+		w->hosts[w->host_count++] = (struct hop_host){.name = dest->hosts[i].name,
+			.port = w->d->config->queue.smtp_port,
+			.pref = dest->hosts[i].pref};
+	if (loops_cut(w, refusal) < 0)
+		return -1;
+	return secure_begin(w, refusal);
+}
+
+static bool is_mx(const struct connect_walk *w)
+{
+	return w->hop->kind == HOP_MX && !w->hop->literal;
 }
 
 int connect_begin(struct connect_walk *w, struct delivery *d, const struct next_hop *hop,
 	struct smtp_rcpt_reply *refusal)
 {
-	*w = (struct connect_walk){.d = d, .hop = hop, .loop_pref = INT64_MAX};
-	if (hop->kind == HOP_HOSTS)
+	struct trace *trace = w->trace;
+	bool is_tls_report = w->is_tls_report;
+
+	*w = (struct connect_walk){.d = d,
+		.hop = hop,
+		.loop_pref = INT64_MAX,
+		.trace = trace,
+		.is_tls_report = is_tls_report};
+	if (hop->kind == HOP_HOSTS) {
+		w->policy = tlspolicy_relay(hop->relay->tls);
 		return hosts_from_relay(w, hop->relay, refusal);
+	}
 	if (hop->literal) {
+		w->policy = tlspolicy_direct();
 		w->hosts[w->host_count++] =
 			(struct hop_host){.name = hop->domain, .port = d->config->queue.smtp_port};
 		return 0;
 	}
 	return hosts_from_mx(w, refusal);
+}
+
+bool connect_is_hopeless(const struct connect_walk *w)
+{
+	return w->lacking > 0 && w->lacking == w->host_count;
 }
 
 /* --- addresses --- */
@@ -194,8 +213,8 @@ static void trouble_note(struct connect_trouble *t, const char *host, const char
 	snprintf(t->ip, sizeof(t->ip), "%s", ip);
 }
 
-static void trouble_text(struct connect_trouble *t, const char *host, const char *ip,
-	const char *ecode, const char *text)
+void trouble_text(struct connect_trouble *t, const char *host, const char *ip, const char *ecode,
+	const char *text)
 {
 	struct slot s = {.transport = ""};
 
@@ -217,47 +236,79 @@ static void last_good_first(struct connect_walk *w, const char *host)
 	}
 }
 
+static void addresses_take(struct connect_walk *w, const struct ip *ips, size_t count)
+{
+	w->ips = arena_alloc(w->d->arena, (count + 1) * sizeof(*w->ips));
+	for (size_t i = 0; i < count; i++)
+		w->ips[w->ip_count++] = ips[i];
+	last_good_first(w, w->hosts[w->host_at].name);
+}
+
+/* Why a host has no address. */
+static void no_address(struct connect_walk *w, struct connect_trouble *trouble, bool final,
+	enum dns_status status, struct str reason)
+{
+	const char *host = w->hosts[w->host_at].name;
+	char text[DESTINATION_TEXT + 100];
+
+	snprintf(text, sizeof(text), "Looking for an address of %s: %s%s%.*s", host,
+		status == DNS_NXDOMAIN ? "no such host"
+		: status == DNS_NODATA ? "no address"
+				       : dns_status_text(status),
+		reason.len > 0 ? ": " : "", STR_FMT(reason));
+	trouble_text(trouble, host, "", final ? "5.4.4" : "4.4.4", text);
+}
+
+/* Of an MX host, from the plan, with the TLS it must show. */
+static void mx_addresses(struct connect_walk *w, struct connect_trouble *trouble)
+{
+	if (!secure_host(w, trouble))
+		return;
+	const struct destination_ips *ips = &plan_host(w->d->plan, w->host_at)->ips;
+	if (ips->status == DNS_OK) {
+		addresses_take(w, ips->ips, ips->count);
+		return;
+	}
+	/* Without an MX record and without an address there is nobody to ask again. */
+	bool final = !plan_facts(w->d->plan)->dest.have_mx && !ips->cname_loop &&
+		     !dns_status_is_temporary(ips->status);
+	struct str reason = str_from(
+		dns_status_is_temporary(ips->status) || ips->cname_loop ? ips->trouble.text : "");
+	no_address(w, trouble, final, ips->status, reason);
+}
+
 static void addresses_find(struct connect_walk *w, struct connect_trouble *trouble)
 {
 	const char *host = w->hosts[w->host_at].name;
+	struct dns_asker q = {.dns = w->d->q->opt.dns,
+		.deadline = deadline_in_ms(DNS_TIMEOUT_MS),
+		.trace = w->trace};
 	struct dns_answer answer;
 	struct ip literal;
-	char text[400];
 	struct err err;
 
 	w->ip_count = w->ip_at = 0;
 	w->ips_known = true;
+	if (is_mx(w)) {
+		mx_addresses(w, trouble);
+		return;
+	}
 	if (ip_parse(str_from(host), &literal)) {
-		w->ips = arena_alloc(w->d->arena, sizeof(*w->ips));
-		w->ips[w->ip_count++] = literal;
+		addresses_take(w, &literal, 1);
 		return;
 	}
-	if (w->d->q->opt.dns == NULL) {
-		trouble_text(
-			trouble, host, "", "4.4.3", "There is no resolver to ask for addresses");
-		return;
-	}
-	if (dns_addr(w->d->q->opt.dns, host, deadline_in_ms(DNS_TIMEOUT_MS), w->d->arena, &answer,
-		    &err) < 0) {
+	if (dns_ask_addr(&q, host, w->d->arena, &answer, &err) < 0) {
 		trouble_text(trouble, host, "", "4.4.4", err.text);
 		return;
 	}
 	if (answer.status != DNS_OK) {
-		/* Without an MX record and without an address there is nobody to ask again. */
-		bool final = w->hop->kind == HOP_MX && host == w->hop->domain &&
-			     !dns_status_is_temporary(answer.status);
-		snprintf(text, sizeof(text), "Looking for an address of %s: %s%s%.*s", host,
-			answer.status == DNS_NXDOMAIN ? "no such host"
-			: answer.status == DNS_NODATA ? "no address"
-						      : dns_status_text(answer.status),
-			answer.reason.len > 0 ? ": " : "", STR_FMT(answer.reason));
-		trouble_text(trouble, host, "", final ? "5.4.4" : "4.4.4", text);
+		no_address(w, trouble, false, answer.status, answer.reason);
 		return;
 	}
-	w->ips = arena_alloc(w->d->arena, (answer.count + 1) * sizeof(*w->ips));
+	struct ip *ips = arena_alloc(w->d->arena, answer.count * sizeof(*ips));
 	for (size_t i = 0; i < answer.count; i++)
-		w->ips[w->ip_count++] = answer.records[i].ip;
-	last_good_first(w, host);
+		ips[i] = answer.records[i].ip;
+	addresses_take(w, ips, answer.count);
 }
 
 void connect_skip_host(struct connect_walk *w)
@@ -357,32 +408,56 @@ static void session_failed(struct connect_walk *w, const struct hop_session *s,
 	trouble_note(trouble, s->host, s->ip, &word);
 }
 
+static void dial_trace(struct connect_walk *w, const struct ip *ip, int64_t begin_ms,
+	const char *error, const char *fallback)
+{
+	char text[IP_TEXT];
+
+	trace_add(
+		w->trace, &(struct trace_step){.kind = fallback ? "fallback" : "connect",
+				  .title = str_from(arena_printf(w->d->arena, "%s %s [%s] port %u",
+					  fallback ? "Again to" : "To", w->hosts[w->host_at].name,
+					  ip_text(ip, text), w->hosts[w->host_at].port)),
+				  .state = error      ? TRACE_BAD
+					   : fallback ? TRACE_WARN
+						      : TRACE_OK,
+				  .result = error ? STR("failed") : STR("connected"),
+				  .text = str_from(error      ? error
+						   : fallback ? fallback
+							      : ""),
+				  .took_ms = clock_mono_ms() - begin_ms});
+}
+
 static int session_dial(struct connect_walk *w, const struct ip *ip,
-	const struct tls_policy *policy, struct hop_session **out, struct tls_outcome *outcome,
-	struct smtp_failure *failure)
+	const struct tls_policy *policy, const char *fallback, struct hop_session **out,
+	struct tls_outcome *outcome, struct smtp_failure *failure)
 {
 	struct delivery *d = w->d;
 	const struct config_queue *c = &d->config->queue;
 	const struct hop_host *host = &w->hosts[w->host_at];
 	const struct store_relay *relay = w->hop->relay;
+	int64_t begin_ms = clock_mono_ms();
 	struct conn *conn;
 	struct err err;
 
 	*out = NULL;
 	if (hops_dial(d->q->hops, ip, host->port, deadline_in_ms(c->connect_timeout_ms), &conn,
 		    &err) < 0) {
+		dial_trace(w, ip, begin_ms, err.text, fallback);
 		*outcome = (struct tls_outcome){.may_send = false};
 		*failure = (struct smtp_failure){.stage = SMTP_STAGE_CONNECT, .dead = true};
 		smtp_text_copy(failure->text, sizeof(failure->text), str_from(err.text));
 		return -1;
 	}
+	dial_trace(w, ip, begin_ms, NULL, fallback);
 	struct smtp_client_options o = {.helo = d->config->hostname,
 		.server_name = host->name,
 		.protocol = relay != NULL ? relay->protocol : STORE_PROTOCOL_SMTP,
 		.policy = *policy,
 		.tls = d->q->opt.tls,
 		.command_timeout_ms = c->command_timeout_ms,
-		.session = deadline_in_ms(c->session_timeout_ms)};
+		.session = deadline_in_ms(c->session_timeout_ms),
+		.trace = w->trace};
 	if (relay != NULL) {
 		o.username = relay->username;
 		o.password = relay->password;
@@ -392,49 +467,89 @@ static int session_dial(struct connect_walk *w, const struct ip *ip,
 	ip_text(ip, s->ip);
 	s->port = host->port;
 	*out = s;
-	return smtp_client_open(&conn, &o, &s->client, outcome, failure);
+	int rc = smtp_client_open(&conn, &o, &s->client, outcome, failure);
+	if (outcome->helo[0] != '\0' && outcome->type == TLS_RESULT_SUCCESS && rc == 0 &&
+		smtp_client_tls(s->client) != NULL)
+		atomic_fetch_add(
+			smtp_client_tls(s->client)->resumed ? &d->q->tls_resumed : &d->q->tls_full,
+			1);
+	return rc;
+}
+
+/* The session can be used: what later messages over it want to know. */
+static void session_opened(struct connect_walk *w, const struct ip *ip, struct hop_session *s,
+	const struct tls_policy *policy, const struct tls_outcome *outcome, const char *plaintext)
+{
+	struct hops *hops = w->d->q->hops;
+
+	tls_describe(s, outcome);
+	secure_how(
+		w, policy, smtp_client_tls(s->client), outcome, plaintext, s->how, sizeof(s->how));
+	if (w->trace != NULL) {
+		s->trace = trace_new();
+		trace_append(s->trace, w->trace);
+	}
+	s->opened_ms = clock_mono_ms();
+	hops_reached(hops, w->hop->key);
+	hops_last_good_set(hops, w->hosts[w->host_at].name, ip);
+	hops_address_note(hops, ip, w->hosts[w->host_at].port, 0);
+	atomic_fetch_add(&w->d->q->opened, 1);
+	w->connected = true;
+}
+
+static void session_refused(struct connect_walk *w, const struct ip *ip,
+	const struct hop_session *s, const struct smtp_failure *failure,
+	struct connect_trouble *trouble)
+{
+	char text[IP_TEXT];
+
+	if (s == NULL) {
+		trouble_text(trouble, w->hosts[w->host_at].name, ip_text(ip, text), "4.4.1",
+			failure->text);
+	} else {
+		session_failed(w, s, failure, trouble);
+		w->connected |= failure->code != 0 || failure->stage > SMTP_STAGE_EHLO;
+	}
+	if (failure->code == 0)
+		hops_address_note(w->d->q->hops, ip, w->hosts[w->host_at].port,
+			clock_mono_ms() + ADDRESS_BAD_MS);
 }
 
 /* One address: with TLS as the policy says, and where it allows that (RFC 7435) once more
- * without. */
+ * without. 1: open; 0: not; -1: nor is there any use in the host's other addresses. */
 static int session_open(struct connect_walk *w, const struct ip *ip, struct hop_session **out,
 	struct connect_trouble *trouble)
 {
-	struct delivery *d = w->d;
-	struct hops *hops = d->q->hops;
-	struct tls_policy policy =
-		w->hop->relay != NULL ? tlspolicy_relay(w->hop->relay->tls) : tlspolicy_direct();
+	struct hops *hops = w->d->q->hops;
+	struct tls_policy policy = w->policy;
 	struct tls_outcome outcome;
 	struct smtp_failure failure;
-	char text[IP_TEXT];
+	char text[IP_TEXT], why[sizeof(failure.text)];
+	const char *plaintext = NULL;
 
-	int rc = session_dial(w, ip, &policy, out, &outcome, &failure);
+	int rc = session_dial(w, ip, &policy, NULL, out, &outcome, &failure);
+	secure_note(w, &outcome);
 	if (rc < 0 && outcome.try_plaintext && !hops_is_cut(hops)) {
+		memcpy(why, failure.text, sizeof(why));
+		plaintext = why;
 		log_event(LOG_LEVEL_INFO, "queue.plaintext", "host", w->hosts[w->host_at].name,
 			"ip", ip_text(ip, text), "reason", failure.text, NULL);
 		hops_session_end(hops, out);
-		policy = (struct tls_policy){.mode = TLS_MODE_SKIP};
-		rc = session_dial(w, ip, &policy, out, &outcome, &failure);
+		policy = (struct tls_policy){.mode = TLS_MODE_SKIP, .rule = policy.rule};
+		rc = session_dial(w, ip, &policy,
+			"TLS failed, and nothing demands it: once more in plaintext", out, &outcome,
+			&failure);
 	}
-	unsigned port = w->hosts[w->host_at].port;
-	if (rc == 0) {
-		tls_describe(*out, &outcome);
-		hops_reached(hops, w->hop->key);
-		hops_last_good_set(hops, w->hosts[w->host_at].name, ip);
-		hops_address_note(hops, ip, port, 0);
-		atomic_fetch_add(&d->q->opened, 1);
+	if (rc == 0 && !secure_requiretls(w, *out, &outcome, trouble)) {
+		hops_session_end(hops, out);
 		w->connected = true;
+		return -1;
+	}
+	if (rc == 0) {
+		session_opened(w, ip, *out, &policy, &outcome, plaintext);
 		return 1;
 	}
-	if (*out == NULL) {
-		trouble_text(trouble, w->hosts[w->host_at].name, ip_text(ip, text), "4.4.1",
-			failure.text);
-	} else {
-		session_failed(w, *out, &failure, trouble);
-		w->connected |= failure.code != 0 || failure.stage > SMTP_STAGE_EHLO;
-	}
-	if (failure.code == 0)
-		hops_address_note(hops, ip, port, clock_mono_ms() + ADDRESS_BAD_MS);
+	session_refused(w, ip, *out, &failure, trouble);
 	hops_session_end(hops, out);
 	return 0;
 }
@@ -454,8 +569,11 @@ int connect_next(struct connect_walk *w, struct hop_session **out, struct connec
 			continue;
 		}
 		w->dialled++;
-		if (session_open(w, ip, out, trouble) == 1)
+		int rc = session_open(w, ip, out, trouble);
+		if (rc == 1)
 			return 1;
+		if (rc < 0)
+			connect_skip_host(w);
 	}
 	if (w->any_looped && !trouble->any)
 		trouble_text(trouble, w->hosts[0].name, "", "5.4.6",

@@ -1,5 +1,5 @@
 /* One delivery, from claimed recipients to recorded results. */
-#include "queue/queue_priv.h"
+#include "queue/secure.h"
 
 #include "base/log.h"
 #include "queue/maildir.h"
@@ -16,6 +16,7 @@ struct group { /* recipients of one message that take the same next hop */
 	struct slot *slots; /* all of the message */
 	size_t *at;         /* which are in the group */
 	size_t count;
+	struct trace *trace; /* of the attempt over SMTP */
 };
 
 enum { DOWN_FIRST_MS = 30 * 1000 };
@@ -104,7 +105,40 @@ static void word_take(struct group *g, struct slot *s, const struct smtp_rcpt_re
 	s->mx = arena_strdup(g->d->arena, str_from(hs->host));
 	s->ip = arena_strdup(g->d->arena, str_from(hs->ip));
 	s->tls = arena_strdup(g->d->arena, str_from(hs->tls));
+	s->how = arena_strdup(g->d->arena, str_from(hs->how));
 	s->peer_dsn = (smtp_client_extensions(hs->client) & SMTP_EXT_DSN) != 0;
+}
+
+static void transaction_trace(struct group *g, const struct hop_session *hs, enum trace_state state,
+	const char *result, const char *text)
+{
+	trace_add(g->trace,
+		&(struct trace_step){.kind = "smtp",
+			.title = str_from(arena_printf(g->d->arena, "Message to %s", hs->host)),
+			.state = state,
+			.result = str_from(result),
+			.text = str_from(text),
+			.took_ms = -1});
+}
+
+/* What the server said to the recipients: equal words once. */
+static void words_trace(struct group *g, const struct hop_session *hs, const size_t *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct slot *s = &g->slots[at[i]];
+		char code[16] = "";
+		bool same = i > 0 && strcmp(s->word.text, g->slots[at[i - 1]].word.text) == 0 &&
+			    s->word.code == g->slots[at[i - 1]].word.code;
+		if (same)
+			continue;
+		if (s->word.code > 0)
+			snprintf(code, sizeof(code), "%d", s->word.code);
+		transaction_trace(g, hs,
+			s->word.accepted    ? TRACE_OK
+			: s->word.permanent ? TRACE_BAD
+					    : TRACE_WARN,
+			code, s->word.text);
+	}
 }
 
 /* One transaction for the open recipients. *accepted: how many. */
@@ -127,14 +161,12 @@ static enum sent transaction(struct group *g, struct hop_session *hs, struct sto
 		rcpts[n++] = (struct smtp_send_rcpt){
 			.address = r->address, .orcpt = r->orcpt, .notify = r->notify};
 	}
-	/* REQUIRETLS is passed on where it can be; demanding it comes with TLS policy. */
 	struct smtp_send msg = {.mail_from = c->mail_from,
 		.envid = c->envid,
 		.ret = c->ret,
 		.body_8bit = c->body_8bit,
 		.smtputf8 = c->smtputf8,
-		.requiretls = c->requiretls &&
-			      (smtp_client_extensions(hs->client) & SMTP_EXT_REQUIRETLS) != 0,
+		.requiretls = c->requiretls,
 		.no_8bit = g->hop->kind == HOP_MX ? SMTP_NO_8BIT_FAIL : SMTP_NO_8BIT_SEND,
 		.size = c->size,
 		.rcpts = rcpts,
@@ -146,8 +178,10 @@ static enum sent transaction(struct group *g, struct hop_session *hs, struct sto
 	bool closing = rc == 0 ? replies[0].code == 421
 			       : failure.stage <= SMTP_STAGE_MAIL &&
 					 (failure.code == 0 || failure.code == 421);
-	if (hs->reused && closing && !smtp_client_usable(hs->client))
+	if (hs->reused && closing && !smtp_client_usable(hs->client)) {
+		transaction_trace(g, hs, TRACE_INFO, "closed meanwhile", "");
 		return SENT_STALE;
+	}
 	if (rc < 0)
 		failure_word(&failure, &word);
 	for (size_t i = 0; i < n; i++) {
@@ -158,6 +192,7 @@ static enum sent transaction(struct group *g, struct hop_session *hs, struct sto
 		*accepted += replies[i].accepted;
 		*too_many += replies[i].code == 452 && !lmtp;
 	}
+	words_trace(g, hs, at, n);
 	return group_open(g) == 0 ? SENT_DONE : SENT_LATER;
 }
 
@@ -210,6 +245,8 @@ static void hosts_walk(struct group *g, struct store_body *body, const struct ip
 	unsigned sessions = skip->len > 0;
 	struct smtp_rcpt_reply refusal;
 
+	w->trace = g->trace;
+	w->is_tls_report = g->claim->is_tls_report;
 	if (connect_begin(w, d, g->hop, &refusal) < 0) {
 		group_word(g, &refusal, "", "");
 		if (!refusal.permanent)
@@ -227,10 +264,14 @@ static void hosts_walk(struct group *g, struct store_body *body, const struct ip
 	}
 	if (sessions > 0) /* somebody has spoken: that is the word */
 		return;
+	if (connect_is_hopeless(w)) { /* RFC 8689 section 4.2.1: back at once */
+		trouble->word.permanent = true;
+		trouble->word.ecode[0] = '5';
+	}
 	if (!trouble->any)
 		snprintf(trouble->word.text, sizeof(trouble->word.text), "no host could be tried");
 	group_word(g, &trouble->word, trouble->host, trouble->ip);
-	if (!w->connected && !trouble->word.permanent)
+	if (!w->connected && !w->reached_policy && !trouble->word.permanent)
 		group_hop_failed(g, trouble->word.text);
 }
 
@@ -253,6 +294,54 @@ static void group_suspend(struct group *g, const char *why)
 		suspend_request(d->q, d->dest, g->hop->key, text);
 }
 
+/* What the trace of a message that goes over a kept session begins with. */
+static void reuse_trace(struct group *g, const struct hop_session *hs)
+{
+	char text[200];
+
+	trace_append(g->trace, hs->trace);
+	snprintf(text, sizeof(text),
+		"The connection to %.100s was open since %lld s: nothing was looked up anew",
+		hs->host, (long long)((clock_mono_ms() - hs->opened_ms) / 1000));
+	trace_add(g->trace, &(struct trace_step){.kind = "connect",
+				    .title = STR("Connection used again"),
+				    .state = TRACE_OK,
+				    .text = str_from(text),
+				    .took_ms = -1});
+}
+
+/* The sentence on top, for what came of the group, and the trace as text for its slots. */
+static void trace_finish(struct group *g)
+{
+	const struct slot *worst = &g->slots[g->at[0]];
+	struct buf b = {NULL, 0, 0};
+	size_t accepted = 0;
+	const char *how = "";
+
+	for (size_t i = 0; i < g->count; i++) {
+		const struct slot *s = &g->slots[g->at[i]];
+		accepted += s->word.accepted;
+		if (!s->word.accepted)
+			worst = s;
+		else if (s->how != NULL)
+			how = s->how;
+	}
+	if (accepted > 0)
+		buf_printf(&b, "Delivered%s%s%s.", accepted < g->count ? " to some" : "",
+			how[0] != '\0' ? " " : "", how);
+	if (accepted < g->count)
+		buf_printf(&b, "%s%s%s%s: %s", accepted > 0 ? " " : "",
+			worst->word.permanent ? "Refused" : "Not delivered yet",
+			worst->mx[0] != '\0' ? " by " : "", worst->mx, worst->word.text);
+	trace_sentence(g->trace, buf_str(&b));
+	buf_clear(&b);
+	trace_write(g->trace, &b);
+	struct str text = arena_str(g->d->arena, buf_str(&b));
+	buf_free(&b);
+	for (size_t i = 0; i < g->count; i++)
+		g->slots[g->at[i]].trace = text;
+}
+
 static void smtp_deliver(struct group *g)
 {
 	struct delivery *d = g->d;
@@ -272,6 +361,7 @@ static void smtp_deliver(struct group *g)
 	} else {
 		enum sent sent = SENT_STALE;
 		while (sent == SENT_STALE && session_reuse(d, g->hop->key)) {
+			reuse_trace(g, d->session);
 			sent = session_send(g, d->session, body);
 			if (sent == SENT_STALE)
 				hops_session_end(d->q->hops, &d->session);
@@ -298,7 +388,10 @@ static void group_deliver(struct group *g)
 		return;
 	case HOP_HOSTS:
 	case HOP_MX:
+		g->trace = trace_new();
 		smtp_deliver(g);
+		trace_finish(g);
+		trace_free(&g->trace);
 		return;
 	case HOP_NOWHERE:
 		group_word(g, &g->hop->refusal, "", "");
@@ -318,6 +411,7 @@ static enum outcome message_deliver(struct delivery *d, const struct store_claim
 
 	for (size_t i = 0; i < n; i++) {
 		route_hop(d, claim, &claim->rcpts[i], &hops[i]);
+		secure_demand(d, claim, &hops[i]);
 		slots[i] = (struct slot){
 			.mx = "", .ip = "", .tls = "", .transport = hops[i].transport};
 	}
@@ -360,12 +454,14 @@ void queue_delivery_run(struct delivery *d)
 	size_t i = 0;
 	while (i < d->claim_count && last == OUTCOME_RECORDED && !atomic_load(&d->q->stopping)) {
 		last = message_deliver(d, &d->claims[i++]);
+		d->books = NULL;
 		arena_reset(d->arena);
 	}
 	/* What is left comes again: when it was put off, or by the next process. */
 	if (i < d->claim_count)
 		store_claim_release(d->q->opt.store, d->claims + i, d->claim_count - i);
 	session_keep(d);
+	plan_release(&d->plan);
 	arena_close(&d->arena);
 	config_release(d->config);
 }

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "base/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,6 +71,7 @@ static void session_free(struct hops *h, struct hop_session *s)
 	pthread_mutex_unlock(&h->lock);
 	if (s->cut_fd >= 0)
 		close(s->cut_fd);
+	trace_free(&s->trace);
 	free(s->key);
 	free(s);
 }

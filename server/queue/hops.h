@@ -15,7 +15,7 @@ void hops_close(struct hops **h);
 
 /* --- sessions --- */
 
-enum { HOP_TLS_TEXT = 160, HOP_NAME_MAX = QUEUE_HOP_NAME };
+enum { HOP_TLS_TEXT = 160, HOP_HOW_TEXT = 600, HOP_NAME_MAX = QUEUE_HOP_NAME };
 
 struct hop_session {
 	struct smtp_client *client;
@@ -23,6 +23,9 @@ struct hop_session {
 	char host[HOP_NAME_MAX], ip[IP_TEXT];
 	unsigned port;
 	char tls[HOP_TLS_TEXT]; /* for attempt rows; "" is plaintext */
+	char how[HOP_HOW_TEXT]; /* "over TLS 1.3; ...", "in plaintext" */
+	struct trace *trace;    /* how it was found and opened; or NULL */
+	int64_t opened_ms;      /* monotonic */
 	bool reused;
 	/* hops' own: */
 	int cut_fd;

@@ -32,13 +32,16 @@ int queue_start(const struct queue_options *opt, struct queue **out, struct err 
 		free(q);
 		return err_set(err, ERR_TEMP, "queue: no threads or descriptors left");
 	}
+	q->plans = plans_open(&(struct plans_options){.dns = opt->dns, .mtasts = opt->mtasts});
 	if (thread_spawn(&q->suspender, "queue-suspend", suspend_run, q, err) < 0) {
+		plans_close(&q->plans);
 		hops_close(&q->hops);
 		free(q);
 		return -1;
 	}
 	if (thread_spawn(&q->scheduler, "queue", queue_scheduler_run, q, err) < 0) {
 		suspender_stop(q);
+		plans_close(&q->plans);
 		hops_close(&q->hops);
 		free(q);
 		return -1;
@@ -83,6 +86,7 @@ void queue_stop(struct queue **qp, struct deadline d)
 	suspender_stop(q);
 	queue_ended(q);
 	hops_close(&q->hops);
+	plans_close(&q->plans);
 	for (size_t i = 0; i < BUSY_BUCKETS; i++) {
 		while (q->busy[i] != NULL) {
 			struct dest_busy *b = q->busy[i];
@@ -101,7 +105,13 @@ void queue_stop(struct queue **qp, struct deadline d)
 static void before_act(struct queue *q, enum store_queue_verb verb)
 {
 	if (verb == STORE_QUEUE_RETRY || verb == STORE_QUEUE_UNHOLD)
-		hops_forget(q->hops);
+		queue_forget(q);
+}
+
+void queue_forget(struct queue *q)
+{
+	hops_forget(q->hops);
+	plans_forget(q->plans);
 }
 
 int queue_act(struct queue *q, enum store_queue_verb verb, int64_t msg_id, int64_t rcpt_id,
@@ -145,6 +155,13 @@ void queue_stats_get(struct queue *q, struct queue_stats *out)
 	out->failed = atomic_load(&q->failed);
 	out->connections_opened = atomic_load(&q->opened);
 	out->connections_reused = atomic_load(&q->reused);
+	struct plans_stats plans;
+	plans_stats_get(q->plans, &plans);
+	out->tls_full = atomic_load(&q->tls_full);
+	out->tls_resumed = atomic_load(&q->tls_resumed);
+	out->plans_made = plans.made;
+	out->plans_shared = plans.shared;
+	out->plan_hosts = plans.hosts;
 	out->hops_down = hops_down_count(q->hops, clock_unix_ms());
 }
 

@@ -35,13 +35,18 @@ int queue_way(struct queue *q, int64_t transport_id, int64_t msg_id, int64_t rcp
 	size_t *changed, struct err *err) MUST_USE;
 int queue_way_all(struct queue *q, int64_t transport_id, const struct store_queue_filter *f,
 	size_t *changed, struct err *err) MUST_USE;
+/* What is known of next hops, down or not, and of destinations in DNS is looked at anew. */
+void queue_forget(struct queue *q);
 
 /* Seconds from attempt n (0-based, just failed) to the next: first * 2^n, spec 4.2. */
 int64_t queue_backoff_s(const struct config_queue *c, unsigned attempt);
 
 struct queue_stats {
 	int64_t active, delivered, deferred, failed, connections_opened, connections_reused;
-	int64_t hops_down; /* next hops now known to be down */
+	int64_t hops_down;                /* next hops now known to be down */
+	int64_t tls_full, tls_resumed;    /* handshakes as a client */
+	int64_t plans_made, plans_shared; /* destinations looked up; answers used again */
+	int64_t plan_hosts;               /* MX hosts looked up */
 };
 void queue_stats_get(struct queue *q, struct queue_stats *out);
 

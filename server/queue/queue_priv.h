@@ -3,8 +3,10 @@
 #define QUEUE_QUEUE_PRIV_H
 
 #include "base/arena.h"
+#include "base/trace.h"
 #include "policy/rcpt.h"
 #include "queue/hops.h"
+#include "queue/plan.h"
 #include "queue/queue.h"
 #include "store/message.h"
 
@@ -38,6 +40,8 @@ struct delivery { /* some messages for one destination, for one thread */
 	const struct config *config;
 	struct arena *arena; /* reset for each message */
 	struct hop_session *session;
+	struct plan *plan;         /* of the last MX destination, or NULL */
+	struct secure_book *books; /* TLS results of the message under delivery */
 };
 
 struct dest_busy { /* a destination with deliveries under way */
@@ -53,6 +57,7 @@ enum { BUSY_BUCKETS = 512 };
 struct queue {
 	struct queue_options opt;
 	struct hops *hops;
+	struct plans *plans;
 	pthread_t scheduler;
 	pthread_mutex_t lock;
 	pthread_cond_t work, done; /* there is work; a delivery or thread has ended */
@@ -65,7 +70,7 @@ struct queue {
 	pthread_cond_t suspend_work;
 	struct suspend *suspend_first, *suspend_last;
 	atomic_bool stopping;
-	_Atomic int64_t delivered, deferred, failed, opened, reused;
+	_Atomic int64_t delivered, deferred, failed, opened, reused, tls_full, tls_resumed;
 };
 
 /* --- scheduler.c --- */
@@ -99,6 +104,12 @@ struct next_hop {
 	const char *domain;              /* HOP_MX; without brackets for an address literal */
 	bool literal;
 	struct smtp_rcpt_reply refusal; /* HOP_NOWHERE: our word */
+	/* secure_demand's: */
+	enum tls_demand demand;
+	enum tls_override_kind override;
+	const char *override_reason;
+	char (*pins)[TLS_PIN_TEXT];
+	size_t pin_count;
 };
 /* Where the recipient's mail goes next. */
 void route_hop(struct delivery *d, const struct store_claim *claim,
@@ -125,6 +136,16 @@ struct connect_walk { /* over the hosts and addresses of a hop, best first */
 	bool any_looped;
 	struct ip skip_ip; /* its session was used already */
 	bool connected;    /* some host took the connection */
+
+	struct trace *trace; /* of the attempt, or NULL */
+	/* secure.c's: */
+	bool is_tls_report;
+	struct secure_book *book;       /* NULL: nothing is reported */
+	struct tls_result *host_result; /* of hosts[host_at] */
+	struct tls_policy policy;       /* for hosts[host_at] */
+	bool lacks[MX_MAX], host_traced[MX_MAX];
+	size_t lacking;      /* hosts that cannot do what REQUIRETLS asks */
+	bool reached_policy; /* a host was left out by policy: the hop is not down */
 };
 
 /* Finds the hosts. 0, or -1 with the reason as our word in refusal. */
@@ -141,6 +162,11 @@ struct connect_trouble {
 int connect_next(struct connect_walk *w, struct hop_session **out, struct connect_trouble *trouble);
 /* Goes on to the next host name. */
 void connect_skip_host(struct connect_walk *w);
+/* Whether all hosts lack what REQUIRETLS asks: then it is no use to wait. */
+bool connect_is_hopeless(const struct connect_walk *w);
+/* Notes our own word about a host. */
+void trouble_text(struct connect_trouble *t, const char *host, const char *ip, const char *ecode,
+	const char *text);
 
 /* A session's failure as a word for recipients, with the stage it happened at. */
 void failure_word(const struct smtp_failure *f, struct smtp_rcpt_reply *word);
@@ -149,10 +175,12 @@ void failure_word(const struct smtp_failure *f, struct smtp_rcpt_reply *word);
 struct slot { /* what became of one recipient */
 	struct smtp_rcpt_reply word;
 	const char *mx, *ip, *tls, *transport;
-	bool settled;   /* accepted, or refused for good */
-	bool suspended; /* not tried: its next hop is down */
-	bool with_rest; /* put off together with all else of its destination */
-	bool peer_dsn;  /* the next host took over the duty to report success */
+	const char *how;  /* when accepted over SMTP: "over TLS 1.3; ..." */
+	struct str trace; /* JSON, in the arena; those tried together have the same */
+	bool settled;     /* accepted, or refused for good */
+	bool suspended;   /* not tried: its next hop is down */
+	bool with_rest;   /* put off together with all else of its destination */
+	bool peer_dsn;    /* the next host took over the duty to report success */
 };
 /* Records the slots of a message with its DSNs, until it is on disk; logs and counts. */
 void results_record(struct delivery *d, const struct store_claim *claim, struct slot *slots,

@@ -7,6 +7,7 @@
 #include "base/rand.h"
 #include "message/message.h"
 #include "queue/dsn.h"
+#include "queue/secure.h"
 #include "smtp/client_reply.h"
 
 #include <stdio.h>
@@ -58,7 +59,8 @@ static void result_fill(struct delivery *d, const struct store_claim_rcpt *rcpt,
 		.ip = str_from(s->ip),
 		.tls = str_from(s->tls),
 		.transport = str_from(s->transport),
-		.attempted = !s->suspended};
+		.attempted = !s->suspended,
+		.trace = s->trace};
 	if (s->word.accepted) {
 		r->outcome = STORE_DELIVERED;
 	} else if (s->word.permanent || rcpt->attempts + 1 >= c->max_attempts) {
@@ -297,6 +299,7 @@ void results_record(
 	for (int action = 0; claim->mail_from.len > 0 && action < DSN_ACTIONS; action++)
 		at.dsn_count += notice_build(
 			d, claim, slots, &at, (enum dsn_action)action, &dsns[at.dsn_count]);
+	secure_rows(d, &at);
 	record_until_done(d, claim, &at);
 	for (size_t i = 0; i < claim->rcpt_count; i++) {
 		counts_add(d, results[i].outcome, at.duration_ms);

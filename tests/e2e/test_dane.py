@@ -1,0 +1,298 @@
+"""DANE, opportunistic TLS and REQUIRETLS towards real servers in signed zones. Each row names
+what is in DNS, what the server does, what becomes of the message, and which TLS result is kept."""
+import json
+import os
+import sqlite3
+import ssl
+
+from lib.context import root, timeout
+from lib.mail import message, message_id, unique
+from lib.peer import CLOSE, GARBAGE
+from lib.tlscerts import Issuer, tlsa
+
+from test_outbound import world
+
+
+def results(mox, recipient):
+    """The stored TLS results of a recipient domain: {policy domain: row}."""
+    db = sqlite3.connect("file:%s?mode=ro" % os.path.join(mox.data, "mox.db"), uri=True)
+    try:
+        out = {}
+        for rid, domain, is_host in db.execute(
+                "SELECT id, policy_domain, is_host FROM tls_result WHERE recipient_domain = ?",
+                (recipient,)):
+            for pid, kind, ok, bad, strings in db.execute(
+                    "SELECT id, type, successes, failures, strings FROM tls_result_policy"
+                    " WHERE result_id = ?", (rid,)):
+                details = db.execute(
+                    "SELECT type, reason, mx, helo, ip, count FROM tls_result_detail"
+                    " WHERE policy_id = ?", (pid,)).fetchall()
+                out[domain] = {"host": bool(is_host), "type": kind, "ok": ok, "bad": bad,
+                               "strings": json.loads(strings),
+                               "details": sorted((d[0], d[1]) for d in details),
+                               "where": sorted(d[2:5] for d in details)}
+        return out
+    finally:
+        db.close()
+
+
+def old_tls(peer):
+    """Speaks TLS 1.0 and nothing newer."""
+    peer.context.minimum_version = ssl.TLSVersion.TLSv1
+    peer.context.maximum_version = ssl.TLSVersion.TLSv1
+    peer.context.set_ciphers("ALL:@SECLEVEL=0")
+
+
+def garbage(session, _):
+    """Not before the hello has come: a reset would hide it."""
+    session.sock.recv(4096)
+    return GARBAGE
+
+
+QUEUE = {"RetryFirst": "1h", "ConnectTimeout": "5s", "CommandTimeout": "5s"}
+
+
+class Rows:
+    """Domains r1, r2, ... of one signed zone, each with a server of its own."""
+
+    def __init__(self, t, zone="dane.example", unsigned=False):
+        self.t, self.zone, self.unsigned, self.rows = t, zone, unsigned, []
+        self.certs = Issuer(t.folder("issuer"))
+        self.mox = None
+
+    def add(self, name, records=(), cert=None, script=None, tune=None, want="delivered", words=(),
+            text=None, host_result=None, rcpt_result=None, tls=None, extensions=None, mx=None):
+        n = len(self.rows) + 1
+        domain = "r%d.%s" % (n, self.zone)
+        host = "mx.%s" % domain
+        made = cert(self.certs, host) if cert else None
+        row = dict(name=name, domain=domain, host=host, ip=self.t.ip(), cert=made, script=script,
+                   tune=tune, want=want, words=words, text=text, host_result=host_result,
+                   rcpt_result=rcpt_result, tls=tls, extensions=extensions, mx=mx,
+                   records=[r(self.certs, made) if callable(r) else r for r in records])
+        self.rows.append(row)
+        return row
+
+    def lines(self):
+        out = []
+        for r in self.rows:
+            rel = r["domain"][:-len(self.zone) - 1]
+            out += ["%s IN MX 10 mx.%s" % (rel, rel), "mx.%s IN A %s" % (rel, r["ip"])]
+            out += ["_25._tcp.mx.%s IN TLSA %s" % (rel, d) for d in r["records"]]
+        return out
+
+    def run(self, mox):
+        self.mox = mox
+        for r in self.rows:
+            kw = {} if r["extensions"] is None else {"extensions": r["extensions"]}
+            r["peer"] = self.t.peer(script=r["script"], ip=r["ip"], cert=r["cert"], **kw)
+            if r["tune"]:
+                r["tune"](r["peer"])
+            r["mid"] = unique() + "@dane"
+            mox.send("anna@in.example", "x@" + r["domain"], message(mid=r["mid"]))
+        for r in self.rows:
+            with self.t.case(r["name"]):
+                self.check(r)
+
+    def check(self, r):
+        mox, rcpt = self.mox, "x@" + r["domain"]
+        if r["want"] == "delivered":
+            mox.wait_queue(lambda q: not [x for x in q if x["to"] == rcpt], 20, "delivery")
+            got = [m for m in r["peer"].taken() if message_id(m.data) == r["mid"]]
+            assert got, "not at the server"
+            session = got[0].session
+            assert bool(session.tls) == (r["tls"] is not False), "tls: %s" % session.tls
+        else:
+            row = mox.wait_queue(lambda q: [x for x in q if x["to"] == rcpt and x["last_error"]],
+                                 20, "a failed attempt")[0]
+            for w in r["words"]:
+                assert w.lower() in row["last_error"].lower(), "no %r in %r" % (w, row)
+            assert not r["peer"].taken(), "delivered all the same"
+        kept = results(mox, r["domain"])
+        for who, want in ((r["host"], r["host_result"]), (r["domain"], r["rcpt_result"])):
+            if want is None:
+                continue
+            have = kept.get(who)
+            assert have, "no result for %s: %s" % (who, kept)
+            for key, value in want.items():
+                assert have[key] == value, "%s of %s: %r, not %r" % (key, who, have[key], value)
+
+
+def good(certs, host):
+    return certs.leaf(host)
+
+
+def rec(u, s, m, at=0):
+    return lambda certs, made: tlsa(u, s, m, made[0], at)
+
+
+OTHER = "3 1 1 " + "ab" * 32
+
+
+@root
+@timeout(180)
+def test_dane_matrix(t):
+    """usage x selector x matching type, with good, wrong, expired, misnamed and intermediate
+    certificates."""
+    rows = Rows(t)
+    ok = {"type": "tlsa", "ok": 1, "bad": 0, "details": []}
+    no = {"type": "tlsa", "ok": 0, "bad": 1,
+          "details": [("validation-failure", "dane-no-match")]}
+    err = dict(no, details=[("validation-failure", "dane-no-match+errors")])
+    root_at_1 = lambda c, h: c.leaf(h, chain=[c.root[0]])
+    via_middle = lambda c, h: c.leaf(h, by="middle", chain=[c.middle[0], c.root[0]])
+    for s in (0, 1):
+        for m in (0, 1, 2):
+            rows.add("3 %d %d good" % (s, m), [rec(3, s, m)], good, host_result=ok)
+            rows.add("3 %d %d wrong" % (s, m), [lambda c, made, s=s, m=m: tlsa(3, s, m, c.root[0])],
+                     good, want="deferred", words=["DANE", "no TLSA record matches"],
+                     host_result=no)
+            rows.add("2 %d %d good" % (s, m), [rec(2, s, m, 1)], root_at_1, host_result=ok)
+            rows.add("2 %d %d wrong" % (s, m), [lambda c, made, s=s, m=m: tlsa(2, s, m, c.middle[0])],
+                     root_at_1, want="deferred", words=["DANE"],
+                     host_result=err if m == 0 and s == 0 else no)
+            rows.add("2 %d %d root over an intermediate" % (s, m), [rec(2, s, m, 2)], via_middle,
+                     host_result=ok)
+            rows.add("2 %d %d the intermediate" % (s, m), [rec(2, s, m, 1)], via_middle,
+                     host_result=ok)
+    rows.add("3 1 1 expired: no matter", [rec(3, 1, 1)], lambda c, h: c.leaf(h, expired=True),
+             host_result=ok)
+    rows.add("3 1 1 other name: no matter", [rec(3, 1, 1)],
+             lambda c, h: c.leaf("elsewhere.example"), host_result=ok)
+    rows.add("3 0 2 self-signed: no matter", [rec(3, 0, 2)], lambda c, h: c.leaf(h, by="self"),
+             host_result=ok)
+    rows.add("2 0 1 expired", [rec(2, 0, 1, 1)],
+             lambda c, h: c.leaf(h, expired=True, chain=[c.root[0]]), want="deferred",
+             words=["DANE", "expired"], host_result=err)
+    rows.add("2 0 1 other name", [rec(2, 0, 1, 1)],
+             lambda c, h: c.leaf("elsewhere.example", chain=[c.root[0]]), want="deferred",
+             words=["DANE", "hostname mismatch"], host_result=err)
+    rows.add("2 0 1 name of the domain", [rec(2, 0, 1, 1)],
+             lambda c, h: c.leaf(h[3:], chain=[c.root[0]]), host_result=ok)
+    rows.add("2 0 1 anchor not sent", [lambda c, made: tlsa(2, 0, 1, c.root[0])], good,
+             want="deferred", words=["DANE"], host_result=no)
+    rows.add("2 0 0 anchor not sent", [lambda c, made: tlsa(2, 0, 0, c.root[0])], good,
+             host_result=ok)
+    rows.add("good among wrong", [OTHER, "2 1 1 " + "cd" * 32, rec(3, 1, 1)], good, host_result=ok)
+    rows.add("good among unusable", ["0 0 1 " + "ab" * 32, "1 1 1 " + "ab" * 32, "3 1 9 00",
+                                     "3 1 1 abcd", rec(3, 1, 1)], good, host_result=ok)
+    rows.add("wrong among unusable", ["1 1 1 " + "ab" * 32, OTHER], good, want="deferred",
+             words=["DANE"], host_result=no)
+    mox = world(t, {rows.zone: rows.lines()}, Queue=QUEUE)
+    rows.run(mox)
+
+
+@root
+@timeout(120)
+def test_faults(t):
+    """Servers that break TLS in a chosen way, with and without TLSA records."""
+    rows = Rows(t)
+    cert = dict(cert=good)
+    bad = lambda kind, reason: {"ok": 0, "bad": 1, "details": [(kind, reason)]}
+    alert70 = "tls-remote-alert-70-protocol-version-not-supported"
+    closed = "connection-closed-during-handshake"
+    late = dict(want="deferred")
+    rows.add("TLSA, STARTTLS refused for now", [rec(3, 1, 1)], script={"starttls": "454 4.7.0 no"},
+             words=["no"], host_result=dict(
+                 bad("starttls-not-supported", "smtp-starttls-reply-code-454"), type="tlsa"),
+             **dict(late, **cert))
+    rows.add("TLSA, old protocol", [rec(3, 1, 1)], tune=old_tls, words=["alert 70"],
+             host_result=dict(bad("validation-failure", alert70), type="tlsa"),
+             rcpt_result=dict(bad("validation-failure", alert70), type="no-policy-found"),
+             **dict(late, **cert))
+    rows.add("TLSA, cut off", [rec(3, 1, 1)], script={"tls": CLOSE}, words=["closed"],
+             host_result=bad("validation-failure", closed), **dict(late, **cert))
+    rows.add("TLSA, no TLS at all", [rec(3, 1, 1)], script={"tls": garbage}, words=["TLS"],
+             host_result=bad("validation-failure", "tls-record-header-error"),
+             **dict(late, **cert))
+    rows.add("all TLSA unusable", ["0 0 0 00"], host_result={
+        "type": "tlsa", "ok": 1, "bad": 0, "strings": [],
+        "details": [("tlsa-invalid", "all-unusable-records+ignored")]}, **cert)
+    rows.add("all TLSA unusable, old protocol: no plaintext", ["0 0 0 00"], tune=old_tls,
+             words=["alert 70"], **dict(late, **cert))
+    rows.add("none, no STARTTLS", tls=False, host_result={
+        "type": "no-policy-found", "ok": 0, "bad": 0, "details": [("starttls-not-supported", "")]})
+    rows.add("none, self-signed", cert=lambda c, h: c.leaf(h, by="self"),
+             host_result={"type": "no-policy-found", "ok": 1, "bad": 0, "details": [],
+                          "host": True},
+             rcpt_result={"type": "no-policy-found", "ok": 1, "bad": 0, "host": False,
+                          "details": [("certificate-not-trusted", "")]})
+    rows.add("none, old protocol: plaintext", tune=old_tls, tls=False,
+             host_result=dict(bad("validation-failure", alert70), type="no-policy-found"),
+             rcpt_result=bad("validation-failure", alert70), **cert)
+    rows.add("none, cut off: plaintext", script={"tls": CLOSE}, tls=False,
+             host_result=bad("validation-failure", closed), **cert)
+    rows.add("none, STARTTLS refused: plaintext", script={"starttls": "454 4.7.0 no"}, tls=False,
+             host_result=bad("starttls-not-supported", "smtp-starttls-reply-code-454"), **cert)
+    mox = world(t, {rows.zone: rows.lines()}, Queue=QUEUE)
+    rows.run(mox)
+    with t.case("where it failed"):
+        got = results(mox, rows.rows[1]["domain"])[rows.rows[1]["host"]]["where"]
+        assert got == [(rows.rows[1]["host"], "peer.example", rows.rows[1]["ip"])], got
+
+
+@root
+@timeout(120)
+def test_unsigned_and_bogus(t):
+    """Without DNSSEC no TLSA record counts; with a broken signature no mail is sent."""
+    rows = Rows(t, zone="plain.example")
+    rows.add("unsigned zone, wrong TLSA: not even asked", [OTHER], cert=good,
+             host_result={"type": "no-policy-found", "ok": 1, "bad": 0})
+    mox = world(t, {rows.zone: rows.lines()}, unsigned=[rows.zone], Queue=QUEUE)
+    rows.run(mox)
+
+
+@root
+@timeout(120)
+def test_requiretls(t):
+    """REQUIRETLS (RFC 8689): passed on over verified TLS, or back to the sender with 5.7.30."""
+    ip = {n: t.ip() for n in ("yes", "lacks", "none", "unusable", "optional")}
+    certs = Issuer(t.folder("issuer"))
+    made = {n: certs.leaf("mx.%s.example" % n) for n in ip}
+    zones = {}
+    for n in ip:
+        zones[n + ".example"] = ["@ IN MX 10 mx", "mx IN A " + ip[n]]
+    for n in ("yes", "lacks"):
+        zones[n + ".example"].append("_25._tcp.mx IN TLSA " + tlsa(3, 1, 1, made[n][0]))
+    zones["unusable.example"].append("_25._tcp.mx IN TLSA 0 0 0 00")
+    zones["optional.example"].append("_25._tcp.mx IN TLSA " + OTHER)
+    mox = world(t, zones, Queue=QUEUE)
+    with_it = ("PIPELINING", "SIZE 1000000", "8BITMIME", "ENHANCEDSTATUSCODES", "REQUIRETLS")
+    peers = {n: t.peer(ip=ip[n], cert=made[n],
+                       **({} if n == "lacks" else {"extensions": with_it})) for n in ip}
+
+    def go(n, requiretls=True, headers=()):
+        mid = unique() + "@req"
+        with mox.talk(port=25) as s:
+            s.ehlo()
+            s.starttls()
+            s.ehlo()
+            s.cmd("MAIL FROM:<anna@in.example>" + (" REQUIRETLS" if requiretls else ""), 250)
+            s.cmd("RCPT TO:<x@%s.example>" % n, 250)
+            s.cmd("DATA", 354)
+            s.cmd(message(mid=mid, headers=headers) + b".", 250)
+        return mid
+
+    with t.case("DANE and REQUIRETLS: passed on"):
+        mid = go("yes")
+        mox.wait_empty(15)
+        got = [m for m in peers["yes"].taken() if message_id(m.data) == mid]
+        assert got and "REQUIRETLS" in got[0].mail_params, got
+    for n, words in (("lacks", "does not offer REQUIRETLS"),
+                     ("none", "cannot be verified"), ("unusable", "cannot be verified")):
+        with t.case("REQUIRETLS, " + n):
+            before = len(mox.maildir("anna").raw())
+            go(n)
+            texts = [" ".join(r.decode().split()) for r in mox.maildir("anna").wait(before + 1)]
+            text = [x for x in texts if "x@%s.example" % n in x][-1]
+            assert "Action: failed" in text and "5.7.30" in text and words in text, text
+            assert not peers[n].taken()
+    with t.case("TLS-Required: No goes in spite of a wrong TLSA record"):
+        mid = go("optional", requiretls=False, headers=["TLS-Required: No"])
+        mox.wait_empty(15)
+        assert mid in [message_id(m.data) for m in peers["optional"].taken()]
+        got = results(mox, "optional.example")["mx.optional.example"]
+        assert got["ok"] == 1 and got["details"] == [("validation-failure", "dane-no-match")], got
+    with t.case("without that header it waits"):
+        go("optional", requiretls=False)
+        mox.wait_queue(lambda q: [r for r in q if "DANE" in (r["last_error"] or "")], 15, "a wait")
