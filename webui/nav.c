@@ -28,6 +28,7 @@ static const struct entry {
 
 	{"System", "tokens", "API tokens", ""},
 	{NULL, "settings", "Settings", ""},
+	{NULL, "machine", "Machine", ""},
 	{NULL, "metrics", "Metrics", ""},
 	{NULL, "password", "Password", ""},
 };

@@ -214,16 +214,18 @@ void page_count(struct page *p, struct tval *map, const char *key, int64_t n)
 void page_notice(struct page *p, enum page_notice kind, const char *text, const char *path,
 	const char *action)
 {
-	static const char *const kinds[] = {
-		[PAGE_NOTICE_BAD] = "bad",
-		[PAGE_NOTICE_WARN] = "warn",
-		[PAGE_NOTICE_HINT] = "hint",
+	static const struct {
+		const char *kind, *list;
+	} kinds[] = {
+		[PAGE_NOTICE_BAD] = {"bad", "notices_bad"},
+		[PAGE_NOTICE_WARN] = {"warn", "notices_warn"},
+		[PAGE_NOTICE_HINT] = {"hint", "notices_hint"},
 	};
 
-	if (p->notices == NULL)
-		p->notices = tval_set_list(p->arena, p->view, "notices");
-	struct tval *n = tval_add_map(p->arena, p->notices);
-	tval_set_text(p->arena, n, "kind", kinds[kind]);
+	if (p->notices[kind] == NULL)
+		p->notices[kind] = tval_set_list(p->arena, p->view, kinds[kind].list);
+	struct tval *n = tval_add_map(p->arena, p->notices[kind]);
+	tval_set_text(p->arena, n, "kind", kinds[kind].kind);
 	tval_set_text(p->arena, n, "text", text);
 	tval_set_text(p->arena, n, "path", path);
 	tval_set_text(p->arena, n, "action", action);

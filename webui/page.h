@@ -51,7 +51,8 @@ struct page {
 	bool logged_in;
 	struct store_web_session session;
 
-	struct tval *view, *notices;
+	struct tval *view;
+	struct tval *notices[3]; /* by enum page_notice */
 	struct page_answer answer;
 };
 
@@ -89,8 +90,8 @@ void page_size(struct page *p, struct tval *map, const char *key, int64_t bytes)
 void page_count(struct page *p, struct tval *map, const char *key, int64_t n);
 const char *page_count_text(struct page *p, int64_t n);
 enum page_notice { PAGE_NOTICE_BAD, PAGE_NOTICE_WARN, PAGE_NOTICE_HINT };
-/* Appends to what the page shows first. path (below base) and action are the link to where
- * it is put right; NULL for none. */
+/* Appends to what the page shows first, the bad before the others. path (below base) and action are
+ * the link to where it is put right; NULL for none. */
 void page_notice(struct page *p, enum page_notice kind, const char *text, const char *path,
 	const char *action);
 

@@ -6,6 +6,9 @@
 
 void page_dashboard(struct page *p);
 
+void page_machine(struct page *p);
+void page_metrics_shown(struct page *p);
+
 void page_queue(struct page *p);
 void page_queue_confirm(struct page *p);
 void page_queue_act(struct page *p);

@@ -58,6 +58,8 @@ const struct route routes[] = {
 	{PAGE_POST, "networks/:", page_network_edit, ROUTE_LOGIN},
 	{PAGE_GET, "networks/:/delete", page_network_delete, ROUTE_LOGIN},
 	{PAGE_POST, "networks/:/delete", page_network_delete, ROUTE_LOGIN},
+	{PAGE_GET, "machine", page_machine, ROUTE_LOGIN},
+	{PAGE_GET, "metrics", page_metrics_shown, ROUTE_LOGIN},
 	{PAGE_GET, "password", page_password, ROUTE_LOGIN},
 	{PAGE_POST, "password", page_password, ROUTE_LOGIN},
 };

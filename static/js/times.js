@@ -1,4 +1,6 @@
-// Times in the reader's zone on hover, with UTC; "3 min ago" stays true while the page is open.
+// Times in the reader's zone, with UTC on hover. Without this they are there in UTC.
+// <time datetime> says "3 min ago", which stays true while the page is open; data-show asks for
+// the moment itself: "second" and "minute" with the date, "clock" without.
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
 function words(s) {
@@ -11,12 +13,26 @@ function words(s) {
 	return s < 0 ? `${span} ago` : `in ${span}`;
 }
 
+const two = (n) => String(n).padStart(2, '0');
+const date = (t) => `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())}`;
+const shapes = {
+	clock: (t) => `${two(t.getHours())}:${two(t.getMinutes())}`,
+	minute: (t) => `${date(t)} ${shapes.clock(t)}`,
+	second: (t) => `${shapes.minute(t)}:${two(t.getSeconds())}`,
+};
+
 export function localTimes(root) {
 	for (const el of root.querySelectorAll('time[datetime]')) {
 		const at = new Date(el.dateTime);
 		if (Number.isNaN(at.valueOf())) continue;
 		el.title = `${full.format(at)}\n${el.dateTime.slice(0, 10)} ${el.dateTime.slice(11, 19)} UTC`;
-		el.textContent = words(Math.round((at - Date.now()) / 1000));
+		const shape = shapes[el.dataset.show];
+		el.textContent = shape ? shape(at) : words(Math.round((at - Date.now()) / 1000));
+	}
+	// Tooltips of chart columns begin with the time.
+	for (const el of root.querySelectorAll('title[data-at]')) {
+		const at = new Date(el.dataset.at);
+		el.textContent = el.textContent.replace(/^.*? UTC: /, `${shapes.minute(at)}: `);
 	}
 }
 

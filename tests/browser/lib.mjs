@@ -25,7 +25,7 @@ export async function startMox(...options) {
 		await sleep(50);
 	}
 	return {
-		ip, base: `http://${ip}:1080/admin/`, secure: `https://${ip}:1443/admin/`,
+		dir, ip, base: `http://${ip}:1080/admin/`, secure: `https://${ip}:1443/admin/`,
 		log: () => log,
 		async stop() {
 			mox.kill('SIGTERM');
