@@ -21,7 +21,7 @@ struct iprev_verdict {
 	size_t name_count;
 	bool authentic;     /* DNSSEC vouches for the PTR answer and for every answer looked at
 			     * up to the match */
-	struct str problem; /* a sentence for all but pass */
+	struct str problem; /* in words, for all but pass */
 };
 
 /* Notes a step of kind "iprev" in the asker's trace. Names are looked up side by side. Texts
