@@ -27,7 +27,7 @@ enum dnsbl_health {
 
 struct dnsbl_zone_state {
 	enum dnsbl_health health;
-	struct str problem; /* a sentence for all but healthy; in the arena */
+	struct str problem; /* in words, for all but healthy; in the arena */
 	int64_t checked_unix_s;
 };
 
@@ -53,7 +53,7 @@ struct dnsbl_verdict {
 	struct str codes;   /* "127.0.0.2, 127.0.0.4": answers of a listed address */
 	struct str reason;  /* the zone's TXT record, printable ASCII: words of a stranger. May be
 			     * empty */
-	struct str problem; /* a sentence for temperror and skipped; for answers outside of
+	struct str problem; /* in words for temperror and skipped; for answers outside of
 			     * 127.0.0.0/8 that were ignored also with pass and fail */
 	bool authentic;
 };

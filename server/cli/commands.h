@@ -26,6 +26,9 @@ int cmd_dkim_txt(const struct cli *cli, struct err *err);
 int cmd_dkim_lookup(const struct cli *cli, struct err *err);
 int cmd_arc_verify(const struct cli *cli, struct err *err);
 
+int cmd_dnsbl_check(const struct cli *cli, struct err *err);
+int cmd_dnsbl_checkhealth(const struct cli *cli, struct err *err);
+
 int cmd_config_test(const struct cli *cli, struct err *err);
 int cmd_config_import(const struct cli *cli, struct err *err);
 /* list, add, set and rm of each kind of thing. */

@@ -238,3 +238,30 @@ def test_spf_commands(t):
         cli("spf", "check", "-helo", "x", "-config", code=1)
         cli("spf", "lookup", "-config", code=2)
         assert "-mailfrom" in cli("spf", "check", "-h").stdout
+
+
+def test_dnsbl_commands(t):
+    nsd = t.nsd({"good.example": ["2.0.0.127 A 127.0.0.2", "7.2.0.192 A 127.0.0.4",
+                                  '7.2.0.192 TXT "seen at a trap"'],
+                 "all.example": ["* A 127.0.0.2"], "gone.example": []},
+                unsigned=("good.example", "all.example", "gone.example"))
+    mox = t.mox(start=False, tls=False, config={"Resolver": nsd.resolver()})
+    del mox.settings["Resolver"]["Forward"]
+    mox.write()
+    for zone, ip, code, result, words in (
+            ("good.example", "192.0.2.7", 1, "fail", "seen at a trap"),
+            ("good.example", "192.0.2.8", 0, "pass", ""),
+            ("all.example", "192.0.2.7", 1, "skipped", "lists 127.0.0.1"),
+            ("gone.example", "192.0.2.7", 1, "skipped", "127.0.0.2")):
+        with t.case("%s in %s" % (ip, zone)):
+            r = mox.cli("dnsbl", "check", "-json", "-config", zone, ip, check=False)
+            v = json.loads(r.stdout)
+            assert r.returncode == code and v["result"] == result, (r, v)
+            assert words in v["reason"] + v["problem"], v
+    for zone, code, word in (("good.example", 0, "healthy"), ("all.example", 1, "unhealthy"),
+                             ("gone.example.", 1, "unhealthy")):
+        with t.case("health of " + zone):
+            r = mox.cli("dnsbl", "checkhealth", "-config", zone, check=False)
+            assert r.returncode == code and r.stdout.splitlines()[0] == word, r
+    with t.case("no address"):
+        assert mox.cli("dnsbl", "check", "good.example", "x", check=False).returncode == 1
