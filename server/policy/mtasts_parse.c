@@ -96,7 +96,7 @@ int mtasts_record_parse(
 
 	*out = (struct mtasts_record){.ext_count = 0};
 	if (!str_next(&rest, ';', &field) || rest.p == NULL || !str_starts(field, STR("v=STSv1")) ||
-		str_trim(str_skip(field, 8)).len > 0)
+		str_trim(str_skip(field, 7)).len > 0)
 		return 0;
 	while (str_next(&rest, ';', &field)) {
 		field = str_trim(field);

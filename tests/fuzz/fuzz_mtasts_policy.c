@@ -1,0 +1,32 @@
+#include "policy/mtasts.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What was parsed is written, and is then parsed again to the same text. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct arena *a = arena_open();
+	struct mtasts_policy first, again;
+	struct buf one = {NULL, 0, 0}, two = {NULL, 0, 0};
+	struct err err;
+
+	if (mtasts_policy_parse(a, (struct str){(const char *)data, size}, &first, &err) == 0) {
+		(void)mtasts_policy_matches(&first, "mx.example.org");
+		(void)mtasts_policy_hosts(a, &first);
+		mtasts_policy_write(&first, &one);
+		if (one.len <= MTASTS_POLICY_MAX &&
+			mtasts_policy_parse(a, buf_str(&one), &again, &err) != 0)
+			abort();
+		if (one.len <= MTASTS_POLICY_MAX)
+			mtasts_policy_write(&again, &two);
+		if (one.len <= MTASTS_POLICY_MAX && !str_eq(buf_str(&one), buf_str(&two)))
+			abort();
+	}
+	buf_free(&one);
+	buf_free(&two);
+	arena_close(&a);
+	return 0;
+}
