@@ -36,8 +36,8 @@ enum {
 	" CROSS JOIN recipient r ON r.id >= m.id << 20 AND r.id < (m.id + 1) << 20"                \
 	" WHERE +r.state <= 1" RANGE " AND m.size "
 
-static const char sql_by_id[] = BY_ID " AND r.id > ?2 ORDER BY r.id";
-static const char sql_by_id_desc[] = BY_ID " AND r.id < ?2 ORDER BY r.id DESC";
+static const char sql_by_id[] = BY_ID " ORDER BY r.id"; /* the cursor is in the ids */
+static const char sql_by_id_desc[] = BY_ID " ORDER BY r.id DESC";
 static const char sql_next_same[] = BY_NEXT "= ?1 AND r.id > ?2 ORDER BY r.id";
 static const char sql_next_same_desc[] = BY_NEXT "= ?1 AND r.id < ?2 ORDER BY r.id DESC";
 static const char sql_next_beyond[] = BY_NEXT "> ?1 ORDER BY r.next_ms, r.id";
@@ -439,6 +439,10 @@ static int order_find(struct finding *w, struct err *err)
 		key = down ? INT64_MAX : INT64_MIN;
 		id = down ? INT64_MAX : 0;
 	}
+	if (by_id && !down && id >= w->id_from)
+		w->id_from = id + 1;
+	if (by_id && down && id < w->id_until)
+		w->id_until = id;
 	int rc = order_step(w, sql[0], key, id, err);
 	if (rc == 0 && sql[1] != NULL)
 		rc = order_step(w, sql[1], key, id, err);
