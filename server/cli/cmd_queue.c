@@ -46,18 +46,36 @@ static bool wants_json(const struct cli *cli)
 	return cli_option(cli, "json") != NULL;
 }
 
+size_t cmd_queue_filter(const struct cli *cli, json_t *request)
+{
+	static const char *const names[] = {"to", "text", "from", "from_domain", "account", "error",
+		"via", "state", "min_attempts", "max_attempts", "older", "newer"};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = cli_option(cli, names[i]);
+		if (value == NULL)
+			continue;
+		json_object_set_new(request, names[i], json_string(value));
+		n++;
+	}
+	return n;
+}
+
 /* Pages until the end, or until limit rows. */
 static int list_print(const struct cli *cli, struct cli_client *c, uint64_t limit, struct err *err)
 {
 	struct cli_table t = {.columns = rcpt_columns, .json = wants_json(cli)};
 	json_t *line = NULL;
-	json_int_t after = 0;
+	json_int_t after = 0, after_key = 0;
 	bool more = true;
 
 	while (more && t.rows < limit) {
-		json_t *request = control_request("queue.list", "to", cli_option(cli, "to"), "text",
-			cli_option(cli, "text"), "state", cli_option(cli, "state"), NULL);
+		json_t *request = control_request("queue.list", "sort", cli_option(cli, "sort"),
+			"descending", cli_option(cli, "desc") ? "yes" : NULL, NULL);
+		(void)cmd_queue_filter(cli, request);
 		json_object_set_new(request, "after", json_integer(after));
+		json_object_set_new(request, "after_key", json_integer(after_key));
 		if (cli_client_send(c, request, err) < 0)
 			return -1;
 		int rc;
@@ -69,8 +87,9 @@ static int list_print(const struct cli *cli, struct cli_client *c, uint64_t limi
 		if (rc < 0)
 			return -1;
 		json_int_t next = json_integer_value(json_object_get(line, "next"));
-		more = json_is_true(json_object_get(line, "more")) && next > after;
+		more = json_is_true(json_object_get(line, "more")) && next != after;
 		after = next;
+		after_key = json_integer_value(json_object_get(line, "next_key"));
 		json_decref(line);
 	}
 	cli_table_end(&t, "the queue is empty");
@@ -181,20 +200,23 @@ int cmd_queue_show(const struct cli *cli, struct err *err)
 
 int cmd_queue_act(const struct cli *cli, struct err *err)
 {
-	const char *all = cli_option(cli, "all"), *to = cli_option(cli, "to");
+	const char *all = cli_option(cli, "all");
 	const char *id = cli->arg_count > 0 ? cli->args[0] : NULL;
 	struct cli_client *c;
 	json_t *last = NULL;
 	char verb[32];
 
-	if ((id != NULL) + (all != NULL) + (to != NULL) != 1) {
-		fprintf(stderr, "mox %s: needs one of ID, -all, -to DOMAIN\n", cli->command->name);
-		return CLI_USAGE;
-	}
 	/* "queue kick" is the verb "queue.kick". */
 	snprintf(verb, sizeof(verb), "queue.%s", strchr(cli->command->name, ' ') + 1);
-	json_t *request =
-		control_request(verb, "id", id, "to", to, "all", all ? "yes" : NULL, NULL);
+	json_t *request = control_request(verb, "id", id, "all", all ? "yes" : NULL, NULL);
+	size_t filters = cmd_queue_filter(cli, request);
+	if ((id != NULL) + (all != NULL) + (filters > 0) != 1) {
+		json_decref(request);
+		fprintf(stderr,
+			"mox %s: needs one of ID, -all, or what selects (-to DOMAIN, ...)\n",
+			cli->command->name);
+		return CLI_USAGE;
+	}
 	if (cli_client_open(cli, CLI_PEER_DAEMON_OR_STORE, &c, err) < 0) {
 		json_decref(request);
 		return -1;

@@ -58,9 +58,20 @@ static const struct cli_flag network_flags[] = {
 };
 
 static const struct cli_flag list_flags[] = {
-	{"to", "DOMAIN", "only this destination"},
-	{"text", "TEXT", "only with this in sender or recipient"},
+	{"to", "DOMAIN", "this destination; .DOMAIN: and all below"},
+	{"text", "TEXT", "with this in sender or recipient, or a queue id or session id"},
+	{"from", "ADDRESS", "of this sender; <> for bounces"},
+	{"from_domain", "DOMAIN", "senders of this domain"},
+	{"account", "NAME", "submitted by this account"},
+	{"error", "TEXT", "with this in the last error"},
+	{"via", "WAY", "a transport, direct, relay or mailbox"},
 	{"state", "STATE", "queued, held, delivered or failed (else queued and held)"},
+	{"min_attempts", "N", "tried at least so often"},
+	{"max_attempts", "N", "tried at most so often"},
+	{"older", "TIME", "received longer ago, such as 90m, 12h, 2d"},
+	{"newer", "TIME", "received since then"},
+	{"sort", "ORDER", "received, next, attempts or size"},
+	{"desc", NULL, "the other way round"},
 	{"limit", "N", "no more than so many recipients"},
 	{NULL, NULL, NULL},
 };
@@ -75,7 +86,58 @@ static const struct cli_flag spf_flags[] = {
 
 static const struct cli_flag act_flags[] = {
 	{"all", NULL, "the whole queue"},
-	{"to", "DOMAIN", "all for this destination"},
+	{"to", "DOMAIN", "this destination; .DOMAIN: and all below"},
+	{"text", "TEXT", "with this in sender or recipient, or a queue id or session id"},
+	{"from", "ADDRESS", "of this sender; <> for bounces"},
+	{"from_domain", "DOMAIN", "senders of this domain"},
+	{"account", "NAME", "submitted by this account"},
+	{"error", "TEXT", "with this in the last error"},
+	{"via", "WAY", "a transport, direct, relay or mailbox"},
+	{"state", "STATE", "queued, held, delivered or failed (else queued and held)"},
+	{"min_attempts", "N", "tried at least so often"},
+	{"max_attempts", "N", "tried at most so often"},
+	{"older", "TIME", "received longer ago, such as 90m, 12h, 2d"},
+	{"newer", "TIME", "received since then"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag transport_flags[] = {
+	{"all", NULL, "the whole queue"},
+	{"kick", NULL, "and try again now"},
+	{"to", "DOMAIN", "this destination; .DOMAIN: and all below"},
+	{"text", "TEXT", "with this in sender or recipient, or a queue id or session id"},
+	{"from", "ADDRESS", "of this sender; <> for bounces"},
+	{"from_domain", "DOMAIN", "senders of this domain"},
+	{"account", "NAME", "submitted by this account"},
+	{"error", "TEXT", "with this in the last error"},
+	{"via", "WAY", "a transport, direct, relay or mailbox"},
+	{"state", "STATE", "queued, held, delivered or failed (else queued and held)"},
+	{"min_attempts", "N", "tried at least so often"},
+	{"max_attempts", "N", "tried at most so often"},
+	{"older", "TIME", "received longer ago, such as 90m, 12h, 2d"},
+	{"newer", "TIME", "received since then"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag way_flags[] = {
+	{"from", "ADDRESS", "of the sender (else the null sender)"},
+	{"attempt", "N", "which attempt it is (else the first)"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag rule_flags[] = {
+	{"account", "NAME", "submitted by this account"},
+	{"from", "ADDRESS", "of this sender; <> for bounces"},
+	{"from_domain", "DOMAIN", "of this domain; .DOMAIN: and all below"},
+	{"to", "DOMAIN", "to this domain; .DOMAIN: and all below"},
+	{"comment", "TEXT", "for people"},
+	{"all", NULL, "all mail: a rule without any of those"},
+	{"apply", NULL, "also to what waits in the queue"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag rule_rm_flags[] = {
+	{"apply", NULL, "also release what it matches in the queue"},
 	{NULL, NULL, NULL},
 };
 
@@ -107,6 +169,16 @@ const struct cli_command cli_commands[] = {
 		false},
 	{"queue unhold", "[ID]", "deliver after all", cmd_queue_act, act_flags, 0, 1, false},
 	{"queue drop", "[ID]", "remove, nobody is told", cmd_queue_act, act_flags, 0, 1, false},
+	{"queue transport", "TRANSPORT [ID]", "which way to go: a transport, direct, routes",
+		cmd_queue_transport, transport_flags, 1, 2, false},
+	{"queue route", "ADDRESS", "which way mail for it would go, and why", cmd_queue_route,
+		way_flags, 1, 1, false},
+	{"queue holdrules list", "", "what mail starts on hold", cmd_queue_holdrules, NULL, 0, 0,
+		false},
+	{"queue holdrules add", "", "hold what matches all that is given", cmd_queue_holdrules,
+		rule_flags, 0, 0, false},
+	{"queue holdrules remove", "ID", "hold no more of it", cmd_queue_holdrules, rule_rm_flags,
+		1, 1, false},
 	{"queue dump", "ID", "the message itself, on stdout", cmd_queue_dump, NULL, 1, 1, false},
 	{"config test", "", "check mox.conf and its keys", cmd_config_test, NULL, 0, 0, false},
 	{"config import", "FILE [FILE]", "a domains.conf, a mox.conf or both", cmd_config_import,

@@ -4,6 +4,8 @@
 
 #include "cli/cli.h"
 
+#include <jansson.h>
+
 extern const struct cli_command cli_commands[];
 extern const size_t cli_command_count;
 
@@ -42,5 +44,10 @@ int cmd_queue_summary(const struct cli *cli, struct err *err);
 int cmd_queue_show(const struct cli *cli, struct err *err);
 int cmd_queue_act(const struct cli *cli, struct err *err); /* kick, hold, unhold, drop */
 int cmd_queue_dump(const struct cli *cli, struct err *err);
+int cmd_queue_transport(const struct cli *cli, struct err *err);
+int cmd_queue_route(const struct cli *cli, struct err *err);
+int cmd_queue_holdrules(const struct cli *cli, struct err *err); /* list, add, remove */
+/* Adds the options that select recipients to a request; how many there were. */
+size_t cmd_queue_filter(const struct cli *cli, json_t *request);
 
 #endif

@@ -28,7 +28,8 @@ struct verb {
 
 /* Tables end with a NULL name. */
 extern const struct verb control_queue_verbs[], control_directory_verbs[], control_route_verbs[],
-	control_import_verbs[], control_address_verbs[], control_token_verbs[];
+	control_import_verbs[], control_address_verbs[], control_token_verbs[],
+	control_hold_verbs[];
 
 /* Writes {"row": row}; takes the reference. */
 int call_row(struct call *call, json_t *row, struct err *err) MUST_USE;
@@ -68,5 +69,13 @@ const char *tls_mode_name(enum store_tls_mode mode);
 /* Takes hosts, protocol, tls, username, password from the request where they are given. */
 int call_relay(struct call *call, struct store_relay *relay, unsigned default_port,
 	struct err *err) MUST_USE;
+
+struct store_queue_filter;
+/* The members that select recipients, as "mox queue list" has them. */
+int call_queue_filter(
+	const struct call *call, struct store_queue_filter *f, struct err *err) MUST_USE;
+/* Whether there is one of them, or "all". */
+bool call_queue_many(const struct call *call);
+int call_queue_id(const struct call *call, int64_t *id, struct err *err) MUST_USE;
 
 #endif

@@ -7,6 +7,7 @@
 enum {
 	LIST_PAGE = 500,
 	LIST_PAGE_MAX = 1000,
+	LIST_BUDGET_MS = 500, /* nobody waits for a page here */
 	DESTS_MAX = 100,
 	DUMP_PIECE = 48 * 1024 /* octets per answer line, a multiple of 3 for base64 */
 };
@@ -40,7 +41,8 @@ static json_t *json_id(int64_t id)
 
 static json_t *json_rcpt(const struct store_queue_row *row)
 {
-	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b}",
+	return json_pack(
+		"{s:o, s:I, s:o, s:o, s:o, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:I}",
 		"id", json_id(row->msg_id), "recipient_id", (json_int_t)row->rcpt_id, "from",
 		json_view(row->mail_from), "to", json_view(row->address), "destination",
 		json_view(row->dest), "state", state_names[row->state], "attempts",
@@ -48,47 +50,114 @@ static json_t *json_rcpt(const struct store_queue_row *row)
 		json_time_ms(row->received_ms), "next_attempt", json_time_ms(row->next_attempt_ms),
 		"last_attempt", json_time_ms(row->last_attempt_ms), "last_error",
 		json_view(row->last_error), "session", json_view(row->session), "in_flight",
-		row->in_flight);
+		row->in_flight, "via", json_view(row->via), "transport_id",
+		(json_int_t)row->transport_id);
 }
 
-static int filter_read(struct call *call, struct store_queue_filter *f, struct err *err)
+static int word_read(const struct call *call, const char *key, const char *const *names,
+	size_t count, int *out, struct err *err)
 {
-	struct str state = call_text(call, "state");
+	struct str word = call_text(call, key);
 
-	*f = (struct store_queue_filter){
-		.dest = call_text(call, "to"), .text = call_text(call, "text"), .state = -1};
-	if (state.len == 0)
+	if (word.len == 0)
 		return 0;
-	for (int i = 0; i < (int)(sizeof(state_names) / sizeof(state_names[0])); i++)
-		if (str_eq(state, str_from(state_names[i])))
-			f->state = i;
-	if (f->state < 0)
-		return err_set(err, ERR_PERM,
-			"state: \"%.*s\" is none of queued, held, delivered, failed",
-			STR_FMT(state));
+	for (size_t i = 0; i < count; i++) {
+		if (str_eq(word, str_from(names[i]))) {
+			*out = (int)i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_PERM, "%s: \"%.*s\" is not known here", key, STR_FMT(word));
+}
+
+/* "90 s", "5m", "3h", "2d" or a number of seconds. */
+static int age_read(const struct call *call, const char *key, int64_t *unix_ms, struct err *err)
+{
+	static const struct {
+		char unit;
+		int64_t s;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+	struct str text = call_text(call, key), digits = text;
+	int64_t unit = 1;
+	uint64_t n;
+
+	if (text.len == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (text.p[text.len - 1] == units[i].unit) {
+			unit = units[i].s;
+			digits.len--;
+		}
+	}
+	if (!str_to_u64(str_trim(digits), 100000000, &n))
+		return err_set(err, ERR_PERM, "%s: \"%.*s\" is no time such as 30m, 12h or 2d", key,
+			STR_FMT(text));
+	*unix_ms = clock_unix_ms() - (int64_t)n * unit * 1000;
+	return 0;
+}
+
+int call_queue_filter(const struct call *call, struct store_queue_filter *f, struct err *err)
+{
+	static const char *const sorts[] = {"received", "next", "attempts", "size"};
+	int64_t min = 0, max = 0;
+	int state = -1, sort = 0;
+
+	*f = (struct store_queue_filter){.dest = call_text(call, "to"),
+		.text = call_text(call, "text"),
+		.sender = call_text(call, "from"),
+		.sender_domain = call_text(call, "from_domain"),
+		.account = call_text(call, "account"),
+		.error = call_text(call, "error"),
+		.via = call_text(call, "via"),
+		.descending = call_flag(call, "descending")};
+	if (word_read(call, "state", state_names, sizeof(state_names) / sizeof(state_names[0]),
+		    &state, err) < 0 ||
+		word_read(call, "sort", sorts, sizeof(sorts) / sizeof(sorts[0]), &sort, err) < 0 ||
+		call_number(call, "min_attempts", 0, 1000, &min, err) < 0 ||
+		call_number(call, "max_attempts", 0, 1000, &max, err) < 0 ||
+		age_read(call, "older", &f->received_until_ms, err) < 0 ||
+		age_read(call, "newer", &f->received_from_ms, err) < 0)
+		return -1;
+	f->state = state;
+	f->sort = (enum store_queue_sort)sort;
+	f->attempts_min = (unsigned)min;
+	f->attempts_max = (unsigned)max;
 	return 0;
 }
 
 static int queue_list(struct call *call, json_t **last, struct err *err)
 {
 	struct store_queue_filter f;
-	struct store_queue_row *rows;
-	int64_t limit = LIST_PAGE, next = 0;
-	size_t count;
-	bool more;
+	struct store_queue_page page;
+	int64_t limit = LIST_PAGE;
 
-	if (filter_read(call, &f, err) < 0 ||
+	if (call_queue_filter(call, &f, err) < 0 ||
 		call_number(call, "after", 0, INT64_MAX, &f.after_rcpt_id, err) < 0 ||
+		call_number(call, "after_key", INT64_MIN, INT64_MAX, &f.after_key, err) < 0 ||
 		call_number(call, "limit", 1, LIST_PAGE_MAX, &limit, err) < 0)
 		return -1;
 	f.limit = (size_t)limit;
-	if (store_queue_list(call->ctl->store, &f, call->arena, &rows, &count, &more, &next, err) <
-		0)
+	f.budget_ms = LIST_BUDGET_MS;
+	if (store_queue_find(call->ctl->store, &f, call->arena, &page, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (call_row(call, json_rcpt(&rows[i]), err) < 0)
+	for (size_t i = 0; i < page.count; i++)
+		if (call_row(call, json_rcpt(&page.rows[i]), err) < 0)
 			return -1;
-	*last = json_pack("{s:b, s:I}", "more", more, "next", (json_int_t)next);
+	*last = json_pack("{s:b, s:I, s:I}", "more", page.more, "next",
+		(json_int_t)page.next_rcpt_id, "next_key", (json_int_t)page.next_key);
+	return 0;
+}
+
+static int queue_count(struct call *call, json_t **last, struct err *err)
+{
+	struct store_queue_filter f;
+	int64_t n;
+	bool exact;
+
+	if (call_queue_filter(call, &f, err) < 0 ||
+		store_queue_count(call->ctl->store, &f, &n, &exact, err) < 0)
+		return -1;
+	*last = json_pack("{s:I, s:b}", "count", (json_int_t)n, "exact", exact);
 	return 0;
 }
 
@@ -116,7 +185,7 @@ static int queue_summary(struct call *call, json_t **last, struct err *err)
 	return 0;
 }
 
-static int id_read(const struct call *call, int64_t *id, struct err *err)
+int call_queue_id(const struct call *call, int64_t *id, struct err *err)
 {
 	struct str text;
 
@@ -143,7 +212,7 @@ static int queue_get(struct call *call, json_t **last, struct err *err)
 	struct store_queue_message m;
 	int64_t id;
 
-	if (id_read(call, &id, err) < 0)
+	if (call_queue_id(call, &id, err) < 0)
 		return -1;
 	int rc = store_queue_get(call->ctl->store, id, call->arena, &m, err);
 	if (rc < 0)
@@ -165,6 +234,18 @@ static int queue_get(struct call *call, json_t **last, struct err *err)
 	return 0;
 }
 
+bool call_queue_many(const struct call *call)
+{
+	static const char *const keys[] = {"to", "text", "from", "from_domain", "account", "error",
+		"via", "state", "min_attempts", "max_attempts", "older", "newer"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (call_has(call, keys[i]))
+			return true;
+	}
+	return call_flag(call, "all");
+}
+
 static int act(struct call *call, enum store_queue_verb verb, json_t **last, struct err *err)
 {
 	const struct control *ctl = call->ctl;
@@ -174,13 +255,13 @@ static int act(struct call *call, enum store_queue_verb verb, json_t **last, str
 	int rc;
 
 	if (call_has(call, "id")) {
-		if (id_read(call, &id, err) < 0 ||
+		if (call_queue_id(call, &id, err) < 0 ||
 			call_number(call, "recipient_id", 0, INT64_MAX, &rcpt_id, err) < 0)
 			return -1;
 		rc = ctl->queue ? queue_act(ctl->queue, verb, id, rcpt_id, &changed, err)
 				: store_queue_act(ctl->store, verb, id, rcpt_id, &changed, err);
-	} else if (call_flag(call, "all") || call_has(call, "to") || call_has(call, "text")) {
-		if (filter_read(call, &f, err) < 0)
+	} else if (call_queue_many(call)) {
+		if (call_queue_filter(call, &f, err) < 0)
 			return -1;
 		rc = ctl->queue ? queue_act_all(ctl->queue, verb, &f, &changed, err)
 				: store_queue_act_all(ctl->store, verb, &f, &changed, err);
@@ -228,7 +309,8 @@ static int queue_dump(struct call *call, json_t **last, struct err *err)
 	int rc;
 
 	(void)last;
-	if (id_read(call, &id, err) < 0 || store_body_open(call->ctl->store, id, &body, err) < 0)
+	if (call_queue_id(call, &id, err) < 0 ||
+		store_body_open(call->ctl->store, id, &body, err) < 0)
 		return -1;
 	while ((rc = store_body_next(body, &piece, err)) == 1) {
 		for (size_t at = 0; rc == 1 && at < piece.len; at += DUMP_PIECE) {
@@ -247,6 +329,7 @@ static int queue_dump(struct call *call, json_t **last, struct err *err)
 
 const struct verb control_queue_verbs[] = {
 	{"queue.list", queue_list},
+	{"queue.count", queue_count},
 	{"queue.summary", queue_summary},
 	{"queue.get", queue_get},
 	{"queue.kick", queue_retry},

@@ -4,6 +4,7 @@
 #define POLICY_ADMIN_H
 
 #include "store/directory.h"
+#include "store/hold.h"
 
 enum { ADMIN_PROBLEMS_MAX = 16 };
 
@@ -31,6 +32,10 @@ int admin_transport_save(struct store *s, struct arena *a, struct store_transpor
 int admin_route_save(struct store *s, struct arena *a, struct store_route *row,
 	struct admin_problems *problems, struct err *err) MUST_USE;
 int admin_network_save(struct store *s, struct arena *a, struct store_network *row,
+	struct admin_problems *problems, struct err *err) MUST_USE;
+
+/* Hold rules are added and removed, not changed. */
+int admin_hold_save(struct store *s, struct arena *a, struct store_hold_rule *row,
 	struct admin_problems *problems, struct err *err) MUST_USE;
 
 /* "host:port" lines or commas into relay->hosts. */
