@@ -36,13 +36,14 @@ struct page {
 	struct arena *arena;
 	const struct config *config; /* the snapshot of this request */
 	enum page_method method;
-	bool https, metrics; /* metrics: came in on a metrics listener */
+	const char *method_name; /* as sent */
+	bool https, metrics;     /* metrics: came in on a metrics listener */
 	struct ip peer;
 	const char *base; /* where the admin pages live: "/admin/" */
 	struct str path;  /* raw, from "/" on, without query */
 	struct str raw_query, body;
-	const char *cookie, *content_type, *user_agent, *if_none_match,
-		*fetch_site; /* headers, or NULL */
+	const char *cookie, *content_type, *user_agent, *if_none_match, *fetch_site,
+		*authorization; /* headers, or NULL */
 
 	/* Filled by the router. */
 	size_t route; /* its place in the route table; from route_count on: none of it */

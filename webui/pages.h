@@ -43,6 +43,9 @@ void page_network_new(struct page *p);
 void page_network_edit(struct page *p);
 void page_network_delete(struct page *p);
 
+void page_tokens(struct page *p);
+void page_token_delete(struct page *p);
+
 void page_password(struct page *p);
 
 void page_login(struct page *p);

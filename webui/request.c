@@ -171,6 +171,7 @@ static void page_prepare(struct request *r, const char *method)
 	p->method = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ? PAGE_GET
 		    : strcmp(method, "POST") == 0                             ? PAGE_POST
 									      : PAGE_OTHER;
+	p->method_name = arena_strdup(r->arena, str_from(method));
 	p->https = r->client->https;
 	p->metrics = r->client->role == WEBUI_METRICS;
 	p->peer = r->client->peer;
@@ -181,6 +182,7 @@ static void page_prepare(struct request *r, const char *method)
 	p->user_agent = header(r, "User-Agent");
 	p->if_none_match = header(r, "If-None-Match");
 	p->fetch_site = header(r, "Sec-Fetch-Site");
+	p->authorization = header(r, "Authorization");
 	if (r->client->forwarded)
 		forwarded_apply(r);
 	r->slow = p->method == PAGE_POST &&

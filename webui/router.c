@@ -1,6 +1,7 @@
 #include "webui/router.h"
 
 #include "base/metric.h"
+#include "webui/api.h"
 #include "webui/login.h"
 #include "webui/pages.h"
 
@@ -60,6 +61,10 @@ const struct route routes[] = {
 	{PAGE_POST, "networks/:/delete", page_network_delete, ROUTE_LOGIN},
 	{PAGE_GET, "machine", page_machine, ROUTE_LOGIN},
 	{PAGE_GET, "metrics", page_metrics_shown, ROUTE_LOGIN},
+	{PAGE_GET, "tokens", page_tokens, ROUTE_LOGIN},
+	{PAGE_POST, "tokens", page_tokens, ROUTE_LOGIN},
+	{PAGE_GET, "tokens/:/delete", page_token_delete, ROUTE_LOGIN},
+	{PAGE_POST, "tokens/:/delete", page_token_delete, ROUTE_LOGIN},
 	{PAGE_GET, "password", page_password, ROUTE_LOGIN},
 	{PAGE_POST, "password", page_password, ROUTE_LOGIN},
 };
@@ -231,13 +236,14 @@ void router_metrics(void)
 	static const char *names[METRIC_PAGE_ROUTES_MAX];
 	size_t n = 0;
 
-	for (; n < route_count && n + 2 < METRIC_PAGE_ROUTES_MAX; n++) {
+	for (; n < route_count && n + 3 < METRIC_PAGE_ROUTES_MAX; n++) {
 		snprintf(texts[n], sizeof(texts[n]), "%s %s",
 			routes[n].method == PAGE_POST ? "POST" : "GET", routes[n].pattern);
 		names[n] = texts[n];
 	}
 	names[n++] = "static";
 	names[n++] = "other";
+	names[n++] = "api";
 	metric_page_routes(names, n);
 }
 
@@ -260,6 +266,9 @@ void router_run(struct page *p)
 				p, 404, "text/plain; charset=utf-8", "Metrics are at /metrics.\n");
 	} else if (urlform_parse(p->arena, p->raw_query, &p->query, &err) < 0) {
 		page_error(p, 400, "Bad address", "The part after \"?\" cannot be read.");
+	} else if (str_starts(p->path, STR(API_BASE))) {
+		p->route = route_count + 2;
+		api_run(p, str_skip(p->path, strlen(API_BASE)));
 	} else if (str_starts(p->path, str_from(p->base))) {
 		below_base(p, str_skip(p->path, strlen(p->base)));
 	} else {

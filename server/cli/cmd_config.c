@@ -152,19 +152,27 @@ static const struct cli_column network_columns[] = {
 	{NULL, NULL, 0},
 };
 
+static const struct cli_column token_columns[] = {
+	{"ID", "id", 6},
+	{"NAME", "name", 32},
+	{"READ ONLY", "read_only", 9},
+	{"LAST USED", "used", 20},
+	{"EXPIRES", "expires", 0},
+	{NULL, NULL, 0},
+};
+
 static const struct {
 	const char *kind;
 	const char *key; /* what the first argument is */
 	const char *second;
 	const struct cli_column *columns;
 } kinds[] = {
-	{"domain", "name", NULL, domain_columns},
-	{"account", "name", NULL, account_columns},
+	{"domain", "name", NULL, domain_columns}, {"account", "name", NULL, account_columns},
 	{"address", "address", "account", address_columns},
-	{"alias", "address", NULL, alias_columns},
-	{"transport", "name", NULL, transport_columns},
+	{"alias", "address", NULL, alias_columns}, {"transport", "name", NULL, transport_columns},
 	{"route", NULL, NULL, route_columns}, /* add: its transport, rm: its id */
 	{"network", "network", NULL, network_columns},
+	{"token", "name", NULL, token_columns}, /* rm: its id */
 };
 
 static int list_print(
@@ -204,8 +212,11 @@ static json_t *request_make(const struct cli *cli, size_t *kind, bool *list)
 	*list = strcmp(action, "list") == 0;
 	json_t *request = control_request(verb, NULL);
 	const char *key = kinds[*kind].key;
+	bool add = strcmp(action, "add") == 0;
 	if (key == NULL)
-		key = strcmp(action, "add") == 0 ? "transport" : "id";
+		key = add ? "transport" : "id";
+	else if (strcmp(kinds[*kind].kind, "token") == 0 && !add)
+		key = "id";
 	if (cli->arg_count > 0)
 		json_object_set_new(request, key, json_string(cli->args[0]));
 	for (size_t i = 0; i < cli->set_count; i++)
@@ -249,6 +260,8 @@ int cmd_directory(const struct cli *cli, struct err *err)
 			NULL, err);
 	if (rc == 0 && !list && cli_option(cli, "json") != NULL)
 		cli_object_print(last, true);
+	else if (rc == 0 && json_object_get(last, "token") != NULL)
+		puts(json_string_value(json_object_get(last, "token")));
 	json_decref(last);
 	cli_client_close(&c);
 	return rc;

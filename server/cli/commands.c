@@ -57,6 +57,12 @@ static const struct cli_flag network_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag token_flags[] = {
+	{"read_only", "yes|no", "may change nothing"},
+	{"days", "N", "ends after so many days (else never)"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_flag list_flags[] = {
 	{"to", "DOMAIN", "this destination; .DOMAIN: and all below"},
 	{"text", "TEXT", "with this in sender or recipient, or a queue id or session id"},
@@ -214,6 +220,10 @@ const struct cli_command cli_commands[] = {
 	{"config network add", "NETWORK", "let a network relay", cmd_directory, network_flags, 1, 1,
 		false},
 	{"config network rm", "NETWORK", "not any more", cmd_directory, NULL, 1, 1, false},
+	{"config token list", "", "tokens of the JSON API", cmd_directory, NULL, 0, 0, false},
+	{"config token add", "NAME", "make one; it is printed this once", cmd_directory,
+		token_flags, 1, 1, false},
+	{"config token rm", "ID", "revoke a token", cmd_directory, NULL, 1, 1, false},
 	{"setadminpassword", "", "of the admin pages; read from stdin", cmd_set_admin_password,
 		NULL, 0, 0, false},
 	{"setaccountpassword", "ACCOUNT", "of an account; read from stdin",
