@@ -30,6 +30,9 @@ int cmd_arc_verify(const struct cli *cli, struct err *err);
 
 int cmd_dnsbl_check(const struct cli *cli, struct err *err);
 int cmd_dnsbl_checkhealth(const struct cli *cli, struct err *err);
+int cmd_dane_dial(const struct cli *cli, struct err *err);
+int cmd_dane_dialmx(const struct cli *cli, struct err *err);
+int cmd_dane_makerecord(const struct cli *cli, struct err *err);
 
 int cmd_config_test(const struct cli *cli, struct err *err);
 int cmd_config_import(const struct cli *cli, struct err *err);

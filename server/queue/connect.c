@@ -483,6 +483,10 @@ static void session_opened(struct connect_walk *w, const struct ip *ip, struct h
 	struct hops *hops = w->d->q->hops;
 
 	tls_describe(s, outcome);
+	w->verified = outcome->verified;
+	w->has_matched = outcome->dane_record != NULL;
+	if (w->has_matched)
+		w->matched = *outcome->dane_record;
 	secure_how(
 		w, policy, smtp_client_tls(s->client), outcome, plaintext, s->how, sizeof(s->how));
 	if (w->trace != NULL) {

@@ -146,6 +146,9 @@ struct connect_walk { /* over the hosts and addresses of a hop, best first */
 	bool lacks[MX_MAX], host_traced[MX_MAX];
 	size_t lacking;      /* hosts that cannot do what REQUIRETLS asks */
 	bool reached_policy; /* a host was left out by policy: the hop is not down */
+	/* Of the last session that opened: */
+	bool verified, has_matched;
+	struct dane_record matched; /* TLSA record */
 };
 
 /* Finds the hosts. 0, or -1 with the reason as our word in refusal. */

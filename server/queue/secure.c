@@ -14,6 +14,8 @@ static void override_take(struct delivery *d, struct next_hop *hop)
 	struct str rest, pin;
 	struct err err;
 
+	if (d->q->opt.store == NULL)
+		return;
 	int rc = store_override_get(d->q->opt.store, str_from(hop->domain), d->arena, &row, &err);
 	if (rc < 0) {
 		log_event(LOG_LEVEL_WARN, "queue.override", "dest", hop->domain, "reason", err.text,
