@@ -13,12 +13,13 @@ static const struct entry {
 	{NULL, "queue", "Queue", "holds"},
 	{NULL, "quarantine", "Quarantine", ""},
 
-	{"Setup", "domains", "Domains", "addresses"},
+	{"Setup", "domains", "Domains", "addresses selectors"},
 	{NULL, "accounts", "Accounts", ""},
 	{NULL, "routes", "Routes", "transports"},
 	{NULL, "transports", "Transports", ""},
 	{NULL, "networks", "Networks", ""},
 	{NULL, "lists", "Allow and deny", ""},
+	{NULL, "sealers", "Trusted forwarders", ""},
 	{NULL, "listeners", "Listeners", ""},
 
 	{"Security", "certificates", "Certificates", ""},

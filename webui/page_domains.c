@@ -1,3 +1,4 @@
+#include "policy/dkim_admin.h"
 #include "webui/formview.h"
 #include "webui/pages.h"
 
@@ -86,7 +87,8 @@ void page_domain(struct page *p)
 
 	if (!domain_load(p, page_id(p, 0), &d))
 		return;
-	if (store_address_list(p->gateway->store, d.id, 0, p->arena, &rows, &count, &err) < 0) {
+	if (store_address_list(p->gateway->store, d.id, 0, p->arena, &rows, &count, &err) < 0 ||
+		page_domain_dkim(p, &d, &err) < 0) {
 		page_failed(p, &err);
 		return;
 	}
@@ -222,7 +224,8 @@ void page_domain_delete(struct page *p)
 		return;
 	if (store_address_list(p->gateway->store, d.id, 0, p->arena, &rows, &count, &err) < 0 ||
 		(p->method == PAGE_POST &&
-			store_domain_delete(p->gateway->store, d.id, &err) < 0)) {
+			(dkim_admin_domain_delete(p->gateway->store, p->arena, d.id, &err) < 0 ||
+				store_domain_delete(p->gateway->store, d.id, &err) < 0))) {
 		page_failed(p, &err);
 		return;
 	}

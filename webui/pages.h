@@ -24,6 +24,20 @@ void page_address_new(struct page *p);
 void page_address_edit(struct page *p);
 void page_address_delete(struct page *p);
 
+/* DKIM keys; the first fills its section of the domain's page, the last adds notices. */
+int page_domain_dkim(struct page *p, const struct store_domain *d, struct err *err) MUST_USE;
+void page_domain_arc(struct page *p);
+void page_selector_new(struct page *p);
+void page_selector(struct page *p);
+void page_selector_edit(struct page *p);
+void page_selector_delete(struct page *p);
+int page_dkim_notices(struct page *p, struct err *err) MUST_USE;
+
+void page_sealers(struct page *p);
+void page_sealer_new(struct page *p);
+void page_sealer_edit(struct page *p);
+void page_sealer_delete(struct page *p);
+
 void page_accounts(struct page *p);
 void page_account_new(struct page *p);
 void page_account_edit(struct page *p);

@@ -3,6 +3,7 @@
 #include "store/directory.h"
 #include "store/queue.h"
 #include "store/statistics.h"
+#include "webui/pages.h"
 #include "webui/router.h"
 
 #include <inttypes.h>
@@ -217,7 +218,8 @@ int problems_fill(struct page *p, const struct health *h, struct err *err)
 	config(p, h);
 	listeners(p, h);
 	resolver(p, h);
-	if (waiting(p, err) < 0 || first_domain(p, err) < 0 || postmaster(p, err) < 0)
+	if (waiting(p, err) < 0 || first_domain(p, err) < 0 || postmaster(p, err) < 0 ||
+		page_dkim_notices(p, err) < 0)
 		return -1;
 	if (p->config->warning_count > 0)
 		page_notice(p, PAGE_NOTICE_HINT,

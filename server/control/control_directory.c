@@ -1,6 +1,8 @@
 /* control_directory - domains and accounts. */
 #include "control/control_priv.h"
 
+#include "policy/dkim_admin.h"
+
 #include "message/message.h"
 
 static const char *const delivery_names[] = {
@@ -200,6 +202,8 @@ static int domain_rm(struct call *call, json_t **last, struct err *err)
 
 	(void)last;
 	if (call_need(call, "name", &name, err) < 0 || call_domain(call, name, &d, err) < 0)
+		return -1;
+	if (dkim_admin_domain_delete(call->ctl->store, call->arena, d.id, err) < 0)
 		return -1;
 	return store_domain_delete(call->ctl->store, d.id, err);
 }

@@ -3,10 +3,12 @@ import { localTimes } from './times.js';
 import { confirmButtons } from './confirm.js';
 import { selectAll } from './select.js';
 import { liveRefresh } from './live.js';
+import { copyButtons } from './copy.js';
 
 localTimes(document);
 confirmButtons();
 selectAll();
+copyButtons();
 liveRefresh(localTimes);
 
 // The message of a finished action shall not come back with a reload.
