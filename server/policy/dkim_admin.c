@@ -182,14 +182,21 @@ static void file_retire(struct store *s, struct arena *a, struct str key_file)
 
 /* --- changes --- */
 
+/* An error's text as a sentence. */
+static void error_problem(struct admin_problems *problems, const char *field, const struct err *err)
+{
+	char first = err->text[0];
+
+	if (first >= 'a' && first <= 'z')
+		first = (char)(first - 'a' + 'A');
+	admin_problem(problems, field, "%c%s.", first, err->text + (first != '\0'));
+}
+
 static int stored(int rc, const char *field, struct admin_problems *problems, const struct err *err)
 {
 	if (rc == 0 || err->kind != ERR_PERM)
 		return rc;
-	admin_problem(problems, field, "%c%s.",
-		err->text[0] >= 'a' && err->text[0] <= 'z' ? err->text[0] - 'a' + 'A'
-							   : err->text[0],
-		err->text + (err->text[0] != '\0'));
+	error_problem(problems, field, err);
 	return 1;
 }
 
@@ -260,7 +267,7 @@ int dkim_admin_import(struct store *s, struct arena *a, struct store_selector *r
 	problems->count = 0;
 	dkim_admin_check(a, row, problems);
 	if (dkim_key_read(pem, &key, err) < 0)
-		admin_problem(problems, "key", "%s.", err->text);
+		error_problem(problems, "key", err);
 	if (taken_check(s, a, row, problems, err) < 0) {
 		dkim_key_free(&key);
 		return -1;
