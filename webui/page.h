@@ -24,7 +24,8 @@ struct page_answer {
 	const char *content_type;
 	struct page_header headers[PAGE_HEADERS_MAX];
 	size_t header_count;
-	int64_t delay_ms; /* the answer waits so long, nobody else does */
+	int64_t delay_ms;                       /* the answer waits so long, nobody else does */
+	const struct store_msglog_filter *tail; /* or a stream of such rows, see tail.h */
 };
 
 struct page {

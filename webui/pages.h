@@ -9,6 +9,11 @@ void page_dashboard(struct page *p);
 void page_machine(struct page *p);
 void page_metrics_shown(struct page *p);
 
+void page_log(struct page *p);
+void page_log_tail(struct page *p); /* a stream, see tail.h */
+void page_log_keep(struct page *p);
+void page_log_entry(struct page *p);
+
 void page_queue(struct page *p);
 void page_queue_confirm(struct page *p);
 void page_queue_act(struct page *p);

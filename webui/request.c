@@ -3,6 +3,7 @@
 #include "webui/assets.h"
 #include "webui/router.h"
 #include "webui/server.h"
+#include "webui/tail.h"
 
 #include <stdint.h>
 
@@ -274,7 +275,11 @@ static enum MHD_Result answer(struct request *r)
 	enum MHD_Result rc = MHD_YES;
 
 	client_deadline(r->client, SERVER_BODY_MS, false);
-	if (a->status == 304 || (a->asset == NULL && a->body.len == 0)) {
+	if (a->tail != NULL) {
+		resp = tail_response(r);
+		if (resp == NULL)
+			return plain_answer(r->mhd, 503, "Too many watch the log already.\n");
+	} else if (a->status == 304 || (a->asset == NULL && a->body.len == 0)) {
 		resp = constant_response("", 0);
 	} else if (a->asset != NULL) {
 		resp = constant_response(a->asset->data, a->asset->len);

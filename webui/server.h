@@ -69,6 +69,7 @@ struct webui {
 	struct request *delayed;
 	pthread_t workers[SERVER_WORKERS], sweeper;
 	size_t worker_count;
+	struct tail_hub *tails;
 };
 
 /* Sets when the client must be done with what it does; 0: it is our turn. */

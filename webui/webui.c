@@ -7,6 +7,7 @@
 #include "webui/assets.h"
 #include "webui/router.h"
 #include "webui/server.h"
+#include "webui/tail.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -228,7 +229,8 @@ static int loop_open(struct webui *ui, struct err *err)
 
 static int threads_start(struct webui *ui, struct err *err)
 {
-	if (thread_spawn(&ui->sweeper, "web-sweep", sweeper_run, ui, err) < 0)
+	if (tail_start(ui, err) < 0 ||
+		thread_spawn(&ui->sweeper, "web-sweep", sweeper_run, ui, err) < 0)
 		return -1;
 	while (ui->worker_count < SERVER_WORKERS) {
 		if (thread_spawn(&ui->workers[ui->worker_count], "web-page", request_worker, ui,
@@ -285,6 +287,7 @@ void webui_stop(struct webui **w)
 		pthread_join(ui->workers[i], NULL);
 	if (ui->sweeper != 0)
 		pthread_join(ui->sweeper, NULL);
+	tail_stop(ui);
 	if (ui->mhd != NULL) {
 		pthread_mutex_lock(&ui->lock);
 		for (struct request *r = ui->queue; r != NULL; r = r->next)
@@ -300,6 +303,7 @@ void webui_stop(struct webui **w)
 	pthread_mutex_unlock(&ui->lock);
 	if (ui->loop_fd >= 0)
 		close(ui->loop_fd);
+	tail_free(ui);
 	template_set_free(&ui->templates);
 	pthread_cond_destroy(&ui->idle);
 	pthread_cond_destroy(&ui->timer);

@@ -160,6 +160,21 @@ static const struct cli_flag gen_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag log_flags[] = {
+	{"address", "ADDRESS", "sender, recipient or From"},
+	{"domain", "DOMAIN", "of one of them"},
+	{"session", "ID", "of the SMTP dialogue"},
+	{"message-id", "ID", "as in the message's header"},
+	{"ip", "ADDRESS", "where it came from or went to"},
+	{"result", "RESULT",
+		"accepted, rejected, tempfailed, delivered, deferred, bounced, quarantined or "
+		"dropped"},
+	{"since", "TIME", "2026-11-24, 2026-11-24T10:30 (UTC), or 90m, 24h, 7d ago"},
+	{"until", "TIME", "the same"},
+	{"n", "N", "no more than so many (else 50)"},
+	{NULL, NULL, NULL},
+};
+
 const struct cli_command cli_commands[] = {
 	{"serve", "", "run the gateway", NULL, NULL, 0, 0, false},
 	{"localserve", "", "try it: loopback only, any recipient, ready-made account", NULL,
@@ -186,6 +201,10 @@ const struct cli_command cli_commands[] = {
 	{"queue holdrules remove", "ID", "hold no more of it", cmd_queue_holdrules, rule_rm_flags,
 		1, 1, false},
 	{"queue dump", "ID", "the message itself, on stdout", cmd_queue_dump, NULL, 1, 1, false},
+	{"log", "[WHAT]", "where is my mail: address, domain, id or IP", cmd_log, log_flags, 0, 1,
+		false},
+	{"log show", "ID", "a message's whole life", cmd_log_show, NULL, 1, 1, false},
+	{"log keep", "[DAYS]", "how long the message log is kept", cmd_log_keep, NULL, 0, 1, false},
 	{"config test", "", "check mox.conf and its keys", cmd_config_test, NULL, 0, 0, false},
 	{"config import", "FILE [FILE]", "a domains.conf, a mox.conf or both", cmd_config_import,
 		NULL, 1, 2, false},

@@ -42,6 +42,10 @@ int cmd_directory(const struct cli *cli, struct err *err);
 int cmd_set_admin_password(const struct cli *cli, struct err *err);
 int cmd_set_account_password(const struct cli *cli, struct err *err);
 
+int cmd_log(const struct cli *cli, struct err *err);
+int cmd_log_show(const struct cli *cli, struct err *err);
+int cmd_log_keep(const struct cli *cli, struct err *err);
+
 int cmd_queue_list(const struct cli *cli, struct err *err);
 int cmd_queue_summary(const struct cli *cli, struct err *err);
 int cmd_queue_show(const struct cli *cli, struct err *err);

@@ -63,11 +63,22 @@ static void spill(struct smtp_data *d)
 		(void)!spool_write(d->spool, buf_str(&d->head), &d->failure);
 }
 
+/* Of what is too big the beginning stays, for the message log: its header says what it was. */
+static void header_keep(struct smtp_data *d, struct str s)
+{
+	size_t room = d->head.len < STORE_INLINE_MAX ? STORE_INLINE_MAX - d->head.len : 0;
+
+	if (d->spool == NULL && !dropping(d))
+		buf_raw(&d->head, (struct str){s.p, s.len < room ? s.len : room});
+}
+
 static void append(struct smtp_data *d, struct str s)
 {
 	d->size += (int64_t)s.len;
-	if (d->size > d->size_max)
+	if (d->size > d->size_max && !d->too_big) {
+		header_keep(d, s);
 		d->too_big = true;
+	}
 	if (dropping(d) || s.len == 0)
 		return;
 	if (d->spool != NULL) {

@@ -4,12 +4,14 @@ import { confirmButtons } from './confirm.js';
 import { selectAll } from './select.js';
 import { liveRefresh } from './live.js';
 import { copyButtons } from './copy.js';
+import { tail } from './tail.js';
 
 localTimes(document);
 confirmButtons();
 selectAll();
 copyButtons();
 liveRefresh(localTimes);
+tail(localTimes);
 
 // The message of a finished action shall not come back with a reload.
 const url = new URL(location.href);

@@ -1,0 +1,82 @@
+// The log's newest page follows what happens: rows come by server-sent events.
+const ROWS_MAX = 200;
+
+export function tail(after) {
+	const line = document.querySelector('[data-tail]');
+	const table = document.querySelector('table.log');
+	if (!line || !table || !window.EventSource) return;
+	const body = table.tBodies[0];
+	const chip = line.querySelector('.chip');
+	const button = line.querySelector('button');
+	let source = null;
+	let broken = false;
+
+	function show(state, kind) {
+		chip.textContent = state;
+		chip.className = `chip ${kind}`;
+	}
+
+	// The server made the row and escaped what is in it.
+	function put(html) {
+		const box = document.createElement('template');
+		box.innerHTML = html;
+		const row = box.content.querySelector('tr');
+		if (!row) return;
+		const old = body.querySelector(`tr[data-id="${CSS.escape(row.dataset.id)}"]`);
+		after(row);
+		if (old) {
+			if (!old.contains(document.activeElement)) old.replaceWith(row);
+			return;
+		}
+		body.prepend(row);
+		row.classList.add('fresh');
+		while (body.rows.length > ROWS_MAX) body.lastElementChild.remove();
+		table.hidden = false;
+		document.querySelector('.nothing')?.remove();
+	}
+
+	// What was missed while the line was down is fetched as the page itself.
+	async function catchUp() {
+		try {
+			const answer = await fetch(location.href, { redirect: 'error' });
+			if (!answer.ok) return;
+			const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+			const rows = fresh.querySelector('table.log tbody');
+			if (!rows) return;
+			body.replaceChildren(...rows.children);
+			after(body);
+			table.hidden = body.rows.length === 0;
+		} catch {
+			// The next event will tell.
+		}
+	}
+
+	function start() {
+		source = new EventSource(line.dataset.tail);
+		source.addEventListener('open', () => {
+			show('Live', 'good');
+			if (broken) catchUp();
+			broken = false;
+		});
+		source.addEventListener('error', () => {
+			broken = true;
+			show('Connecting again', 'warn');
+		});
+		source.addEventListener('row', (event) => put(event.data));
+		source.addEventListener('missed', catchUp);
+		button.textContent = 'Pause';
+	}
+
+	function stop() {
+		source.close();
+		source = null;
+		broken = true;
+		show('Paused', 'calm');
+		button.textContent = 'Go on';
+	}
+
+	line.hidden = false;
+	button.addEventListener('click', () => (source ? stop() : start()));
+	addEventListener('pagehide', () => source?.close());
+	start();
+}
