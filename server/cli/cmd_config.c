@@ -35,6 +35,8 @@ int cmd_config_test(const struct cli *cli, struct err *err)
 
 /* --- domains.conf --- */
 
+enum { KEY_FILE_MAX = 64 * 1024 };
+
 static const struct cli_column import_columns[] = {
 	{"RESULT", "result", 8},
 	{"WHAT", "what", 10},
@@ -63,6 +65,37 @@ static int import_print(
 	return 0;
 }
 
+/* PrivateKeyFile of every DKIM selector, relative to the directory of file. What cannot be read
+ * is left out: the import says so. */
+static json_t *keys_collect(struct arena *a, const char *file, struct str conf)
+{
+	const char *slash = strrchr(file, '/');
+	int dir_len = slash ? (int)(slash - file) + 1 : 0;
+	struct sconf_node *root;
+	json_t *keys = json_object();
+	struct err err;
+
+	if (sconf_parse(a, conf, file, &root, &err) < 0)
+		return keys;
+	const struct sconf_node *domains = sconf_get(root, STR("Domains"));
+	for (const struct sconf_node *d = domains ? domains->first : NULL; d; d = d->next) {
+		const struct sconf_node *dkim = sconf_get(d, STR("DKIM"));
+		const struct sconf_node *list = dkim ? sconf_get(dkim, STR("Selectors")) : NULL;
+		for (const struct sconf_node *s = list ? list->first : NULL; s; s = s->next) {
+			const struct sconf_node *path = sconf_get(s, STR("PrivateKeyFile"));
+			struct str pem;
+			if (path == NULL || path->kind != SCONF_VALUE)
+				continue;
+			const char *name = arena_printf(a, "%.*s%.*s",
+				path->value.p[0] == '/' ? 0 : dir_len, file, STR_FMT(path->value));
+			if (sconf_file_read(a, name, &pem, &err) == 0 && pem.len <= KEY_FILE_MAX)
+				json_object_set_new(keys, arena_strdup(a, path->value),
+					json_stringn(pem.p, pem.len));
+		}
+	}
+	return keys;
+}
+
 static int file_add(json_t *files, struct arena *a, const char *name, struct err *err)
 {
 	struct str text;
@@ -74,7 +107,8 @@ static int file_add(json_t *files, struct arena *a, const char *name, struct err
 	json_t *value = json_stringn(text.p, text.len);
 	if (value == NULL)
 		return err_set(err, ERR_PERM, "%s: not UTF-8", name);
-	return json_array_append_new(files, json_pack("{s:s, s:o}", "name", name, "text", value));
+	return json_array_append_new(files, json_pack("{s:s, s:o, s:o}", "name", name, "text",
+						    value, "keys", keys_collect(a, name, text)));
 }
 
 int cmd_config_import(const struct cli *cli, struct err *err)

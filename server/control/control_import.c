@@ -19,7 +19,28 @@ static const char *result_name(enum import_result result)
 	return "skipped";
 }
 
-/* "files": [{"name": ..., "text": ...}] */
+/* "keys": {path: PEM} */
+static int keys_read(
+	struct call *call, const json_t *keys, struct import_file *file, struct err *err)
+{
+	struct import_key *out =
+		arena_alloc(call->arena, (json_object_size(keys) + 1) * sizeof(*out));
+	const char *path;
+	json_t *value;
+
+	file->keys = out;
+	file->key_count = 0;
+	json_object_foreach((json_t *)(uintptr_t)keys, path, value)
+	{
+		if (!json_is_string(value))
+			return err_set(err, ERR_PERM, "keys: each is a text");
+		out[file->key_count++] = (struct import_key){
+			str_from(path), {json_string_value(value), json_string_length(value)}};
+	}
+	return 0;
+}
+
+/* "files": [{"name": ..., "text": ..., "keys": {...}}] */
 static int files_read(struct call *call, struct import_file files[IMPORT_FILES_MAX], size_t *count,
 	struct err *err)
 {
@@ -35,6 +56,8 @@ static int files_read(struct call *call, struct import_file files[IMPORT_FILES_M
 		files[i].text = (struct str){json_string_value(text), json_string_length(text)};
 		if (files[i].name == NULL || files[i].text.p == NULL)
 			return err_set(err, ERR_PERM, "files: each needs a name and a text");
+		if (keys_read(call, json_object_get(file, "keys"), &files[i], err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -149,6 +149,8 @@ static int plan_make(
 	for (size_t step = 0; step < sizeof(steps) / sizeof(steps[0]); step++) {
 		for (size_t i = 0; i < count; i++) {
 			p->file = files[i].name;
+			p->keys = files[i].keys;
+			p->key_count = files[i].key_count;
 			if (steps[step](p, roots[i], err) < 0)
 				return -1;
 		}
@@ -175,10 +177,12 @@ int import_run(struct store *s, struct arena *a, const struct import_file *files
 	p.account_end = &p.accounts;
 	p.address_end = &p.addresses;
 	p.route_end = &p.routes;
+	p.selector_end = &p.selectors;
 	if (file_count > IMPORT_FILES_MAX)
 		return err_set(err, ERR_BUG, "import: over %d files", IMPORT_FILES_MAX);
 	if (plan_make(&p, files, file_count, err) < 0 || transports_write(&p, err) < 0 ||
-		domains_write(&p, err) < 0 || accounts_write(&p, err) < 0)
+		domains_write(&p, err) < 0 || import_selectors_write(&p, err) < 0 ||
+		accounts_write(&p, err) < 0)
 		return -1;
 	for (struct import_address *row = p.addresses; row != NULL; row = row->next) {
 		if (address_write(&p, row, err) < 0)

@@ -1,5 +1,5 @@
-/* import - takes domains, accounts, addresses, aliases, transports and routes over from the
- * domains.conf and mox.conf of the reference system (spec/admin.md 6). */
+/* import - takes domains, DKIM keys, accounts, addresses, aliases, transports and routes over from
+ * the domains.conf and mox.conf of the reference system (spec/admin.md 6). */
 #ifndef POLICY_IMPORT_H
 #define POLICY_IMPORT_H
 
@@ -13,7 +13,8 @@ enum import_result {
 
 struct import_row {
 	enum import_result result;
-	const char *what; /* "domain", "account", "address", "alias", "transport", "route" */
+	const char *what; /* "domain", "account", "address", "alias", "transport", "route",
+			     "selector" */
 	struct str name;
 	const char *text; /* "" when there is nothing to say */
 };
@@ -26,9 +27,15 @@ struct import_report {
 
 enum { IMPORT_FILES_MAX = 2, IMPORT_ROUTES_MAX = 10000 };
 
+struct import_key {      /* a DKIM key file */
+	struct str path; /* as the file that names it has it */
+	struct str pem;
+};
 struct import_file {
 	const char *name; /* for messages */
 	struct str text;
+	const struct import_key *keys; /* those that could be read; may be NULL */
+	size_t key_count;
 };
 
 /* First everything is read and checked: an error (ERR_PERM, "file:line: ...") means that

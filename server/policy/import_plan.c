@@ -196,7 +196,8 @@ int import_transports_read(struct import_plan *p, const struct sconf_node *root,
 static int domain_read(struct import_plan *p, const struct sconf_node *node, struct err *err)
 {
 	static const char *const known[] = {"Description", "Disabled", "LocalpartCatchallSeparator",
-		"LocalpartCatchallSeparators", "LocalpartCaseSensitive", "Aliases", "Routes", NULL};
+		"LocalpartCatchallSeparators", "LocalpartCaseSensitive", "Aliases", "Routes",
+		"DKIM", NULL};
 	struct import_domain *d = arena_alloc(p->arena, sizeof(*d));
 	struct admin_problems problems = {.count = 0};
 	const struct sconf_node *separators;
@@ -227,7 +228,7 @@ static int domain_read(struct import_plan *p, const struct sconf_node *node, str
 	rest_note(p, "domain", node, d->row.name, known);
 	*p->domain_end = d;
 	p->domain_end = &d->next;
-	return 0;
+	return import_dkim_read(p, node, d->row.name, err);
 }
 
 int import_domains_read(struct import_plan *p, const struct sconf_node *root, struct err *err)

@@ -4,6 +4,7 @@
 
 #include "config/sconf.h"
 #include "policy/import.h"
+#include "store/dkimkey.h"
 
 enum import_way { /* what a route can do with a transport */
 	IMPORT_WAY_RELAY,
@@ -35,6 +36,12 @@ struct import_route {
 	struct store_route row; /* with the transport's name */
 };
 
+struct import_selector {
+	struct import_selector *next;
+	struct store_selector row;
+	struct str domain, pem;
+};
+
 struct import_plan {
 	struct store *store;
 	struct arena *arena;
@@ -46,6 +53,9 @@ struct import_plan {
 	struct import_account *accounts, **account_end;
 	struct import_address *addresses, **address_end;
 	struct import_route *routes, **route_end;
+	struct import_selector *selectors, **selector_end;
+	const struct import_key *keys; /* of the file being read */
+	size_t key_count;
 };
 
 __attribute__((format(printf, 5, 6))) void import_row_add(struct import_plan *p,
@@ -60,6 +70,10 @@ int import_accounts_read(
 	struct import_plan *p, const struct sconf_node *root, struct err *err) MUST_USE;
 int import_routes_read(
 	struct import_plan *p, const struct sconf_node *root, struct err *err) MUST_USE;
+/* Section DKIM of a domain. */
+int import_dkim_read(struct import_plan *p, const struct sconf_node *domain_node, struct str domain,
+	struct err *err) MUST_USE;
+int import_selectors_write(struct import_plan *p, struct err *err) MUST_USE;
 void import_leftovers_note(struct import_plan *p, const struct sconf_node *root);
 
 #endif

@@ -2,11 +2,19 @@
 
 #include "base/mem.h"
 #include "policy/import.h"
+#include "store/dkimkey.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* RFC 8463 appendix A.2. */
+#define ED25519_PEM                                                                                \
+	"-----BEGIN PRIVATE KEY-----\n"                                                            \
+	"MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"                       \
+	"-----END PRIVATE KEY-----\n"
 
 static const char domains_conf[] =
 	"Domains:\n"
@@ -14,6 +22,13 @@ static const char domains_conf[] =
 	"\t\tDescription: main\n"
 	"\t\tLocalpartCatchallSeparator: +\n"
 	"\t\tDKIM:\n\t\t\tSelectors:\n\t\t\t\ta:\n\t\t\t\t\tPrivateKeyFile: a.pem\n"
+	"\t\t\t\t2026b:\n\t\t\t\t\tHash: sha256\n"
+	"\t\t\t\t\tCanonicalization:\n\t\t\t\t\t\tHeaderRelaxed: true\n"
+	"\t\t\t\t\t\tBodyRelaxed: false\n"
+	"\t\t\t\t\tHeaders:\n\t\t\t\t\t\t- From\n\t\t\t\t\t\t- To\n"
+	"\t\t\t\t\tDontSealHeaders: true\n\t\t\t\t\tExpiration: 72h\n"
+	"\t\t\t\t\tPrivateKeyFile: keys/b.pem\n"
+	"\t\t\tSign:\n\t\t\t\t- 2026b\n"
 	"\t\tAliases:\n\t\t\tteam:\n\t\t\t\tAddresses:\n"
 	"\t\t\t\t\t- anna@example.org\n\t\t\t\t\t- x@other.example\n"
 	"\t\t\t\tPostPublic: true\n"
@@ -87,8 +102,12 @@ static int teardown(void **state)
 
 static int import_both(struct fixture *f, struct import_report *report, struct err *err)
 {
-	const struct import_file files[] = {{"domains.conf", {domains_conf, strlen(domains_conf)}},
-		{"mox.conf", {mox_conf, strlen(mox_conf)}}};
+	const struct import_key keys[] = {{STR("keys/b.pem"), STR(ED25519_PEM)}};
+	const struct import_file files[] = {{.name = "domains.conf",
+						    .text = {domains_conf, strlen(domains_conf)},
+						    .keys = keys,
+						    .key_count = 1},
+		{.name = "mox.conf", .text = {mox_conf, strlen(mox_conf)}}};
 	int rc = import_run(f->s, f->a, files, 2, report, err);
 
 	for (size_t i = 0; rc == 0 && i < report->count; i++)
@@ -117,6 +136,28 @@ static struct store_address address_get(struct fixture *f, struct str domain, st
 	return row;
 }
 
+/* One came with its key, all settings included. */
+static void selectors_check(struct fixture *f, int64_t domain_id)
+{
+	struct store_selector *rows;
+	struct stat st;
+	size_t n;
+	struct err err;
+
+	assert_int_equal(store_selector_list(f->s, domain_id, f->a, &rows, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_true(str_eq(rows[0].name, STR("2026b")));
+	assert_true(rows[0].signing && rows[0].ed25519 && rows[0].body_simple);
+	assert_false(rows[0].header_simple || rows[0].seal);
+	assert_int_equal(rows[0].expiration_s, 72 * 3600);
+	assert_true(str_eq(rows[0].headers, STR("From:To")));
+	assert_true(
+		str_eq(rows[0].public_b64, STR("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")));
+	const char *path = arena_printf(f->a, "%s/%.*s", f->dir, STR_FMT(rows[0].key_file));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
 static void takes_everything_over(void **state)
 {
 	struct fixture *f = *state;
@@ -133,6 +174,8 @@ static void takes_everything_over(void **state)
 		fail_msg("%s", err.text);
 	assert_int_equal(store_domain_find(f->s, STR("example.org"), f->a, &d, &err), 1);
 	assert_true(str_eq(d.separator, STR("+")) && str_eq(d.description, STR("main")));
+	selectors_check(f, d.id);
+	assert_true(noted(&report, "its key file \"a.pem\" cannot be read"));
 	assert_int_equal(store_domain_find(f->s, STR("xn--bcher-kva.example"), f->a, &d, &err), 1);
 	assert_true(d.disabled && str_eq(d.separator, STR("-")));
 	assert_int_equal(store_account_find(f->s, STR("anna"), f->a, &account, &err), 1);
@@ -163,7 +206,6 @@ static void takes_everything_over(void **state)
 	assert_true(str_eq(routes[3].to_domain, STR("c.example")));
 	assert_int_equal(routes[5].transport_id, 0);
 
-	assert_true(noted(&report, "domains.conf:5: DKIM"));
 	assert_true(noted(&report, "PostPublic"));
 	assert_true(noted(&report, "Rulesets"));
 	assert_true(noted(&report, "JunkFilter"));
@@ -222,6 +264,16 @@ static void an_error_writes_nothing(void **state)
 			"d.conf:6: transport \"SMTP\": Host is missing"},
 		{GOOD "Transports:\n\ts:\n\t\tSMTP:\n\t\t\tHost: a..b\n",
 			"d.conf:6: transport \"SMTP\": "},
+		{GOOD "\t\tDKIM: x\n", "d.conf:4: DKIM selector: a section belongs here"},
+		{GOOD "\t\tDKIM:\n\t\t\tSelectors:\n\t\t\t\ta:\n"
+		      "\t\t\t\t\tPrivateKeyFile: x.pem\n",
+			"d.conf:6: x.pem: no private key in PEM"},
+		{GOOD "\t\tDKIM:\n\t\t\tSelectors:\n\t\t\t\ta b:\n"
+		      "\t\t\t\t\tPrivateKeyFile: x.pem\n",
+			"d.conf:6: DKIM selector: Letters"},
+		{GOOD "\t\tDKIM:\n\t\t\tSelectors:\n\t\t\t\ta:\n"
+		      "\t\t\t\t\tExpiration: soon\n",
+			"d.conf:6: DKIM selector: Expiration is no duration"},
 		{GOOD "broken\n", "d.conf:4: neither"},
 		{"DataDir: x\n", "d.conf: no Domains, Accounts, Routes or Transports in it"},
 	};
@@ -231,7 +283,11 @@ static void an_error_writes_nothing(void **state)
 	struct err err;
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const struct import_file file = {"d.conf", str_from(cases[i][0])};
+		const struct import_key key = {STR("x.pem"), STR("no key")};
+		const struct import_file file = {.name = "d.conf",
+			.text = str_from(cases[i][0]),
+			.keys = &key,
+			.key_count = 1};
 
 		assert_int_equal(import_run(f->s, f->a, &file, 1, &report, &err), -1);
 		print_message("%s\n", err.text);
