@@ -11,7 +11,8 @@
 enum {
 	FROM_MAX = 50,                          /* mailboxes of one From; our limit */
 	TRACE_PART_BYTES = TRACE_BYTES_MAX / 5, /* of one check */
-	PREFETCH_MAX = DNS_MANY_MAX
+	IDENTITIES_MAX = 1 + DKIM_VERIFIED_MAX, /* domains that may come to vouch */
+	GRACE_MS = 500 /* for alignment when the deadline has passed: answers are cached */
 };
 
 enum check_part { PART_IPREV, PART_SPF, PART_SPF_HELO, PART_DNSBL, PART_DKIM, PART_DMARC, PARTS };
@@ -32,8 +33,9 @@ struct auth_check {
 	struct part parts[PARTS];
 	struct dkim_verifier *dkim;
 	bool from_bad;
-	struct dns_request prefetch[PREFETCH_MAX];
-	size_t prefetch_count;
+	struct str identities[IDENTITIES_MAX];
+	size_t identity_count;
+	struct dmarc_lookup lookups[DMARC_FROM_DOMAINS_MAX];
 };
 
 /* --- the jobs --- */
@@ -86,17 +88,28 @@ static void dkim_run(struct auth_job *job)
 	dkim_verifier_lookup(p->check->dkim, &p->ask);
 }
 
-/* Only so that the answers are there when all else is known and DMARC asks one by one. */
-static void dmarc_prefetch_run(struct auth_job *job)
+/* Policies of the author domains; and where it looks as if alignment will ask for them, the
+ * organizational domains, so that the answers are there. */
+static void dmarc_run(struct auth_job *job)
 {
 	struct part *p = (struct part *)job;
-	struct dns_asker ask = {.dns = p->ask.dns, .deadline = p->ask.deadline};
-	struct dns_answer *answers =
-		arena_alloc(p->arena, p->check->prefetch_count * sizeof(*answers));
-	struct err err;
+	struct auth_check *c = p->check;
+	struct dns_asker quiet = {.dns = p->ask.dns, .deadline = p->ask.deadline};
+	struct dmarc_walk ignored;
 
-	(void)!dns_ask_many(
-		&ask, p->check->prefetch, p->check->prefetch_count, p->arena, answers, &err);
+	for (size_t i = 0; i < c->result.from_count && i < DMARC_FROM_DOMAINS_MAX; i++) {
+		struct dmarc_lookup *l = &c->lookups[i];
+		dmarc_lookup(&p->ask, c->result.from_domains[i], p->arena, l);
+		if (l->found != DMARC_FOUND_RECORD ||
+			(l->record.adkim == DMARC_STRICT && l->record.aspf == DMARC_STRICT))
+			continue;
+		for (size_t k = 0; k < c->identity_count; k++) {
+			if (!dmarc_related(c->identities[k], l->domain))
+				continue;
+			dmarc_lookup_org(&p->ask, p->arena, l);
+			dmarc_walk(&quiet, c->identities[k], p->arena, &ignored);
+		}
+	}
 }
 
 /* --- the header --- */
@@ -136,54 +149,53 @@ static bool from_read(struct auth_check *c, struct str value)
 	return true;
 }
 
-static void name_prefetch(struct auth_check *c, struct str domain)
+static void identity_add(struct auth_check *c, struct str domain)
 {
-	const char *name = arena_printf(c->arena, "_dmarc.%.*s", STR_FMT(domain));
+	char ascii[DNS_NAME_MAX];
+	struct err err;
 
-	for (size_t i = 0; i < c->prefetch_count; i++) {
-		if (strcmp(c->prefetch[i].name, name) == 0)
-			return;
-	}
-	if (c->prefetch_count < PREFETCH_MAX && dns_name_askable(str_from(name)))
-		c->prefetch[c->prefetch_count++] =
-			(struct dns_request){.type = DNS_TXT, .name = name};
+	if (c->identity_count < IDENTITIES_MAX && dns_name_to_ascii(domain, ascii, &err) == 0)
+		c->identities[c->identity_count++] = arena_str(c->arena, str_from(ascii));
 }
 
 /* d= of a DKIM-Signature, only to ask early: nothing depends on it. */
-static void signer_prefetch(struct auth_check *c, struct str value)
+static void signer_add(struct auth_check *c, struct str value)
 {
 	struct str rest = message_field_unfold(c->arena, value), tag, name, text;
-	char domain[DNS_NAME_MAX];
-	struct err err;
 
 	while (str_next(&rest, ';', &tag)) {
-		if (str_split(tag, '=', &name, &text) && str_eq(str_trim(name), STR("d")) &&
-			dns_name_to_ascii(str_trim(text), domain, &err) == 0)
-			name_prefetch(c, arena_str(c->arena, str_from(domain)));
+		if (str_split(tag, '=', &name, &text) && str_eq(str_trim(name), STR("d")))
+			identity_add(c, str_trim(text));
 	}
+}
+
+static void sender_add(struct auth_check *c)
+{
+	struct str sender = c->opt.mail_from.len > 0 ? c->opt.mail_from : c->opt.helo;
+	size_t at = sender.len;
+
+	while (at > 0 && sender.p[at - 1] != '@')
+		at--;
+	identity_add(c, str_skip(sender, at));
 }
 
 static bool header_read(struct auth_check *c)
 {
-	struct str rest = c->opt.header, names[DMARC_QUERIES_MAX];
+	struct str rest = c->opt.header;
 	struct message_field f;
 	struct err err;
 	unsigned from_fields = 0, signatures = 0;
 
+	sender_add(c);
 	while (message_header_next(&rest, &f, &err) == 1) {
 		if (str_eq_nocase(f.name, STR("From"))) {
 			if (from_fields++ > 0 || !from_read(c, f.value))
 				c->from_bad = true;
 		} else if (str_eq_nocase(f.name, STR("DKIM-Signature"))) {
 			if (signatures++ < DKIM_VERIFIED_MAX)
-				signer_prefetch(c, f.value);
+				signer_add(c, f.value);
 		} else if (str_eq_nocase(f.name, STR("ARC-Seal")))
 			signatures++;
-	}
-	for (size_t i = 0; i < c->result.from_count && i < DMARC_FROM_DOMAINS_MAX; i++) {
-		size_t n = dmarc_walk_names(c->result.from_domains[i], names);
-		for (size_t k = 0; k < n; k++)
-			name_prefetch(c, names[k]);
 	}
 	return signatures > 0;
 }
@@ -251,8 +263,8 @@ struct auth_check *auth_open(const struct auth_options *opt)
 	}
 	if (signatures)
 		part_start(c, PART_DKIM, dkim_run);
-	if (c->prefetch_count > 0)
-		part_start(c, PART_DMARC, dmarc_prefetch_run);
+	if (r->from_count > 0 && !c->from_bad)
+		part_start(c, PART_DMARC, dmarc_run);
 	parts_submit(c);
 	return c;
 }
@@ -273,9 +285,11 @@ static void dmarc_finish(struct auth_check *c)
 		.from_count = r->from_count,
 		.from_bad = c->from_bad,
 		.spf = &spf,
-		.dkim = dkim};
+		.dkim = dkim,
+		.lookups = c->parts[PART_DMARC].wanted ? c->lookups : NULL};
 	struct dns_asker ask = {.dns = c->opt.dns,
-		.deadline = c->opt.deadline,
+		.deadline = deadline_left_ms(c->opt.deadline) < GRACE_MS ? deadline_in_ms(GRACE_MS)
+									 : c->opt.deadline,
 		.trace = trace_fork(c->opt.trace, TRACE_PART_BYTES)};
 
 	in.spf_count =

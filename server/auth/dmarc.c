@@ -40,6 +40,22 @@ static struct str last_label(struct str domain)
 	return str_skip(domain, at);
 }
 
+bool dmarc_related(struct str a, struct str b)
+{
+	struct str top = last_label(a);
+
+	if (str_eq(a, b) || !str_eq(top, last_label(b)))
+		return false;
+	/* More than the top in common. */
+	a.len -= top.len;
+	b.len -= top.len;
+	if (a.len == 0 || b.len == 0)
+		return true;
+	a.len--;
+	b.len--;
+	return str_eq(last_label(a), last_label(b));
+}
+
 enum aligned { ALIGNED_NO, ALIGNED_YES, ALIGNED_UNKNOWN /* a look-up failed */ };
 
 /* Same organizational domain? Asks only where the names leave it open. */
@@ -49,9 +65,10 @@ static enum aligned relaxed(const struct dns_asker *ask, struct str domain, stru
 	struct dmarc_walk walk;
 
 	dmarc_lookup_org(ask, arena, author);
-	if (author->org.len == 0) /* names without a common end have no common parent either */
-		return str_eq(last_label(domain), last_label(author->domain)) ? ALIGNED_UNKNOWN
-									      : ALIGNED_NO;
+	/* Without an answer: names that share no more than the top are of one organization only if
+	 * the top says so, which is a mistake of its keepers (section 11.8). */
+	if (author->org.len == 0)
+		return dmarc_related(domain, author->domain) ? ALIGNED_UNKNOWN : ALIGNED_NO;
 	if (!is_or_below(domain, author->org))
 		return ALIGNED_NO;
 	dmarc_walk(ask, domain, arena, &walk);
@@ -151,14 +168,17 @@ static const char *wish(enum dmarc_policy p)
 
 /* --- one author domain --- */
 
-static void judge(const struct dns_asker *ask, const struct dmarc_input *in, struct str domain,
+static void judge(const struct dns_asker *ask, const struct dmarc_input *in, size_t which,
 	struct arena *arena, struct dmarc_verdict *v)
 {
 	struct dmarc_lookup *l = &v->lookup;
 	struct tally spf, dkim;
 
 	*v = (struct dmarc_verdict){.result = DMARC_NONE, .aligned_domain = STR("")};
-	dmarc_lookup(ask, domain, arena, l);
+	if (in->lookups != NULL)
+		*l = in->lookups[which];
+	else
+		dmarc_lookup(ask, in->from_domains[which], arena, l);
 	v->from_domain = l->domain;
 	v->secure = l->secure;
 	v->text = l->text;
@@ -310,7 +330,7 @@ void dmarc_evaluate(const struct dns_asker *ask, const struct dmarc_input *in, s
 	}
 	for (size_t i = 0; i < in->from_count; i++) {
 		struct dmarc_verdict v;
-		judge(ask, in, in->from_domains[i], arena, &v);
+		judge(ask, in, i, arena, &v);
 		trace_note(ask, in, arena, &v);
 		if (i == 0 || gravity(&v) > gravity(out))
 			*out = v;

@@ -131,6 +131,8 @@ struct dmarc_input {
 	bool from_bad; /* From is missing, repeated or cannot be read */
 	const struct dmarc_identity *spf, *dkim;
 	size_t spf_count, dkim_count;
+	/* One for each From domain, when dmarc_lookup was called already; or NULL. */
+	const struct dmarc_lookup *lookups;
 };
 
 struct dmarc_verdict {
@@ -145,7 +147,10 @@ struct dmarc_verdict {
 	struct str text; /* a sentence */
 };
 
-/* The walks of names in the input were perhaps made already: dns answers from its cache. */
+/* Could the two be of one organization, as far as their names go? Then alignment will want to
+ * know their organizational domains. */
+bool dmarc_related(struct str a, struct str b);
+
 void dmarc_evaluate(const struct dns_asker *ask, const struct dmarc_input *in, struct arena *arena,
 	struct dmarc_verdict *out);
 

@@ -59,6 +59,7 @@ static void limits_default(struct config_limits *l)
 		.write_timeout_ms = 5 * 60000,
 		.data_timeout_ms = 30 * 60000,
 		.tls_timeout_ms = 60000,
+		.check_timeout_ms = 10000,
 		.session_timeout_ms = 60 * 60000,
 	};
 }

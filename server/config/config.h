@@ -77,6 +77,7 @@ struct config_limits {
 	int64_t read_timeout_ms, write_timeout_ms; /* one command, 5 min after RFC 5321 4.5.3.2.7 */
 	int64_t data_timeout_ms;                   /* whole DATA, 30 min */
 	int64_t tls_timeout_ms;                    /* 1 min */
+	int64_t check_timeout_ms;                  /* SPF, DKIM, DMARC, ... of a message, 10 s */
 	int64_t session_timeout_ms;                /* whole session, 1 h */
 };
 

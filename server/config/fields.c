@@ -194,6 +194,8 @@ static const struct config_field limits_fields[] = {
 		.max = DAY_MS},
 	{"TLSTimeout", CONFIG_DURATION_MS, AT(config_limits, tls_timeout_ms), .min = 1000,
 		.max = DAY_MS},
+	{"SenderCheckTimeout", CONFIG_DURATION_MS, AT(config_limits, check_timeout_ms), .min = 100,
+		.max = 10 * 60000},
 	{"SessionTimeout", CONFIG_DURATION_MS, AT(config_limits, session_timeout_ms), .min = 1000,
 		.max = DAY_MS},
 };

@@ -2,6 +2,7 @@
 #ifndef DAEMON_GATEWAY_H
 #define DAEMON_GATEWAY_H
 
+#include "auth/auth.h"
 #include "config/config.h"
 #include "dns/dns.h"
 #include "http/http.h"
@@ -24,6 +25,8 @@ struct gateway {
 	struct smtp_limits *limits;
 	struct callout *callout;
 	struct signing *signing;
+	struct auth_pool *auth_pool; /* look-ups about senders */
+	struct dnsbl *dnsbl;
 	struct daemon *daemon;
 	int64_t started_s;
 };

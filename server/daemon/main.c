@@ -57,6 +57,8 @@ static int parts_open(struct parts *p, struct config *c, struct err *err)
 		return -1;
 	g->limits = smtp_limits_new();
 	g->signing = signing_new(g->store);
+	g->auth_pool = auth_pool_open(AUTH_THREADS_MAX);
+	g->dnsbl = dnsbl_open();
 	g->callout = callout_new(&(struct callout_options){
 		.dns = g->dns, .tls = g->tls_client, .config = g->config});
 	if (queue_start(&(struct queue_options){.store = g->store,
@@ -89,6 +91,10 @@ static void parts_close(struct parts *p)
 		mtasts_close(&g->mtasts);
 	if (g->http != NULL)
 		http_close(&g->http);
+	if (g->auth_pool != NULL)
+		auth_pool_close(&g->auth_pool);
+	if (g->dnsbl != NULL)
+		dnsbl_close(&g->dnsbl);
 	if (g->tls_client != NULL)
 		tls_client_free(&g->tls_client);
 	if (g->dns != NULL)

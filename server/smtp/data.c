@@ -43,7 +43,7 @@ static bool header_complete(const struct smtp_data *d)
 static void edit(struct smtp_data *d)
 {
 	if (!d->edited && d->header_edit != NULL)
-		d->header_edit(&d->head);
+		d->header_edit(d->header_edit_arg, &d->head);
 	d->edited = true;
 }
 

@@ -17,8 +17,10 @@ struct smtp_data {
 	struct store *store;
 	int64_t size_max; /* octets; more is read and dropped */
 	/* Called once with the header block complete, before anything of it is written to a
-	 * spool file: may shorten or change head in place (submission removes Bcc). */
-	void (*header_edit)(struct buf *head);
+	 * spool file: may shorten or change head in place (submission removes Bcc,
+	 * port 25 results that claim to be ours). */
+	void (*header_edit)(void *arg, struct buf *head);
+	void *header_edit_arg;
 
 	struct buf head;     /* the whole content, or its first part when spool is set */
 	struct spool *spool; /* or NULL */

@@ -14,6 +14,16 @@ enum { SMTP_EXPANDED_MAX = 5000 }; /* recipients of a message after aliases; our
 struct smtp_rcpt { /* one final recipient */
 	struct str address, dest, original, orcpt;
 	unsigned notify;
+	bool quarantine; /* see check.h */
+};
+
+enum sender_mx { /* see check_mx.c */
+	SENDER_MX_UNASKED,
+	SENDER_MX_FINE,
+	SENDER_MX_LITERAL,
+	SENDER_MX_NULL, /* RFC 7505 */
+	SENDER_MX_NONE,
+	SENDER_MX_UNKNOWN
 };
 
 struct envelope {  /* from MAIL to the end of DATA; memory in the session's arena */
@@ -27,6 +37,7 @@ struct envelope {  /* from MAIL to the end of DATA; memory in the session's aren
 	unsigned accepted;    /* RCPT commands answered with 250 */
 	struct str only_rcpt; /* as given, when there is one; for Received */
 	bool bdat;            /* chunks have begun */
+	enum sender_mx sender_mx;
 };
 
 struct session {
@@ -54,6 +65,7 @@ struct session {
 	/* For the message log, see txlog.h: */
 	const struct smtp_command *command; /* being answered, or NULL */
 	const struct message_facts *facts;  /* of the message being decided, or NULL */
+	struct str header_before_edit;      /* when forged results were taken out; in the arena */
 	struct str trace;                   /* JSON of its authentication, in the arena; or empty */
 	char id[RAND_ID_TEXT];
 };
@@ -90,8 +102,10 @@ void transaction_bdat(struct session *s, const struct smtp_command *c);
 
 /* The content is complete: checks it, queues it, answers. */
 void message_accept(struct session *s);
-/* For smtp_data.header_edit on submission: takes Bcc fields out. */
-void header_bcc_strip(struct buf *head);
+/* A refusal of the whole message: counted, logged, said. */
+void message_refuse(struct session *s, int code, const char *ecode, const char *text);
+/* For smtp_data.header_edit on submission: takes Bcc fields out. arg is not used. */
+void header_bcc_strip(void *arg, struct buf *head);
 
 /* --- sign.c --- */
 

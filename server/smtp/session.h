@@ -2,6 +2,7 @@
 #ifndef SMTP_SESSION_H
 #define SMTP_SESSION_H
 
+#include "auth/auth.h"
 #include "base/conn.h"
 #include "config/config.h"
 #include "dns/dns.h"
@@ -22,8 +23,10 @@ struct smtp_deps {
 	struct dns *dns; /* may be NULL: no look-ups */
 	struct smtp_limits *limits;
 	struct callout *callout;
-	struct signing *signing;    /* may be NULL: nothing is signed */
-	const atomic_int *stopping; /* not 0: finish the transaction, then 421 */
+	struct signing *signing;     /* may be NULL: nothing is signed */
+	struct auth_pool *auth_pool; /* or NULL: look-ups one after the other */
+	struct dnsbl *dnsbl;         /* or NULL: no block lists */
+	const atomic_int *stopping;  /* not 0: finish the transaction, then 421 */
 };
 
 /* What a shutdown may ask of a session from another thread. */

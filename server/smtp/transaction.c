@@ -2,6 +2,7 @@
 #include "smtp/internal.h"
 
 #include "dns/dns.h"
+#include "smtp/check.h"
 #include "smtp/txlog.h"
 
 enum { CALLOUT_WAIT_MS = 30 * 1000 };
@@ -12,6 +13,7 @@ void transaction_reset(struct session *s)
 		s->bad_transactions++;
 	s->env = (struct envelope){.open = false};
 	s->trace = STR("");
+	s->header_before_edit = STR("");
 	smtp_data_end(&s->data);
 	arena_reset(s->arena);
 }
@@ -304,7 +306,8 @@ void transaction_rcpt(struct session *s, const struct smtp_command *c)
 			session_refuse(s, 451, "4.3.0", "Local trouble, try again later");
 		return;
 	}
-	rcpt_decide(s, c, &addr, t);
+	if (check_sender_mx(s, t->domain.id))
+		rcpt_decide(s, c, &addr, t);
 }
 
 /* --- DATA, BDAT --- */
@@ -325,8 +328,8 @@ static bool content_allowed(struct session *s)
 static void content_begin(struct session *s)
 {
 	smtp_data_begin(&s->data, s->deps->store, s->listener->smtp_max_message_size);
-	if (session_is_submission(s))
-		s->data.header_edit = header_bcc_strip;
+	s->data.header_edit = session_is_submission(s) ? header_bcc_strip : check_header_edit;
+	s->data.header_edit_arg = s;
 }
 
 /* Reading failed: a last word if the client is still there, and the end. */

@@ -39,7 +39,8 @@ struct store_rcpt_new {
 	struct str original; /* as in RCPT TO when an alias changed it, else empty */
 	struct str orcpt;    /* DSN ORCPT, still xtext, or empty */
 	unsigned notify;
-	bool hold; /* starts on hold; also set by the store when a hold rule matches */
+	bool hold;       /* starts on hold; also set by the store when a hold rule matches */
+	bool quarantine; /* this one's copy belongs into quarantine */
 };
 
 struct store_msg_new {
@@ -58,6 +59,10 @@ struct store_msg_new {
 	struct store_rcpt_new *rcpts;
 	size_t rcpt_count;
 	bool hold; /* all recipients start on hold */
+	/* Some recipient's copy belongs into quarantine (which, store_rcpt_new says), and why: a
+	 * sentence. Until there is a place for it those recipients start on hold. */
+	bool quarantine;
+	struct str quarantine_reason;
 	/* For the message log only, any may be empty; UTF-8 for people, long ones are cut: */
 	struct str subject, header_from; /* decoded */
 	struct str from_address;         /* the first address of From, domain in A-labels */

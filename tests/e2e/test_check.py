@@ -1,0 +1,209 @@
+"""Incoming mail is checked: SPF, DKIM, DMARC against a real name server, what becomes of it,
+and what is written down about it."""
+import contextlib
+import json
+import os
+import re
+import socket
+import sqlite3
+import time
+
+from lib.context import root, timeout
+from lib.mail import message, parse, unique
+from lib.net import wait_for
+
+DEAD_ZONE = "dead.example"
+
+
+def zones(client):
+    """client may send for all of these but forged.example and its like."""
+    ours = "v=spf1 ip4:%s -all" % client
+    return {
+        "good.example": ['@ TXT "%s"' % ours, '_dmarc TXT "v=DMARC1; p=reject"',
+                         '@ MX 10 mx', 'mx A %s' % client, 'sub TXT "%s"' % ours],
+        "forged.example": ['@ TXT "v=spf1 -all"',
+                           '_dmarc TXT "v=DMARC1; p=reject; rua=mailto:d@forged.example"'],
+        "quarantine.example": ['@ TXT "v=spf1 -all"', '_dmarc TXT "v=DMARC1; p=quarantine"'],
+        "none.example": ['@ TXT "v=spf1 -all"', '_dmarc TXT "v=DMARC1; p=none"'],
+        "plain.example": ['@ A 192.0.2.1'],
+        "nomail.example": ['@ MX 0 .'],
+        "in.example": ['@ A 192.0.2.2'],
+        "example": [],
+    }
+
+
+class Setup:
+    def __init__(self, t, **limits):
+        self.client = t.ip()
+        self.nsd = t.nsd(zones(self.client), unsigned=("forged.example", "none.example", "example"))
+        resolver = self.nsd.resolver()
+        resolver["Stubs"][DEAD_ZONE] = ["%s@53" % t.ip()]
+        self.dead_ip = resolver["Stubs"][DEAD_ZONE][0].split("@")[0]
+        self.mox = t.mox(config={"Resolver": resolver,
+                                 "Limits": dict({"SenderCheckTimeout": "2s"}, **limits)})
+        self.mox.admin.account("anna")
+        self.mox.admin.domain("in.example")
+        self.mox.admin.address("anna@in.example", "anna")
+        self.box = self.mox.maildir("anna")
+
+    def send(self, sender, header_from=None, rcpts=("anna@in.example",), want=250, **kw):
+        """(reply, message id)"""
+        mid = unique() + "@check"
+        raw = message(sender=header_from or sender, mid=mid, **kw)
+        with self.mox.talk(source=self.client) as s:
+            s.ehlo("mx.good.example")
+            s.cmd("MAIL FROM:<%s>" % sender, 250)
+            for r in rcpts:
+                s.cmd("RCPT TO:<%s>" % r, 250)
+            return s.data(raw, want), mid
+
+    def received(self, mid):
+        return self.box.wait_mid(mid)
+
+    def trace(self, where):
+        """The trace of the newest message in the log that has where in its row."""
+        def read():
+            with contextlib.closing(sqlite3.connect(
+                    "file:%s?mode=ro" % os.path.join(self.mox.data, "mox.db"), uri=True)) as db:
+                row = db.execute("SELECT t.json FROM msglog m JOIN msglog_trace t ON t.id ="
+                                 " m.id << 20 WHERE m.mail_from = ? ORDER BY m.id DESC LIMIT 1",
+                                 (where,)).fetchone()
+            return json.loads(row[0]) if row else None
+        return wait_for(read, 10, "a trace for " + where)
+
+
+def results(raw, host="mx.mox.example"):
+    """Unfolded Authentication-Results of ours."""
+    head = raw.split(b"\n\n", 1)[0].decode()
+    head = re.sub(r"\n[ \t]+", " ", head)
+    found = [l for l in head.split("\n") if l.lower().startswith("authentication-results:")
+             and host in l]
+    return found
+
+
+@root
+def test_verdicts(t):
+    s = Setup(t)
+    with t.case("pass"):
+        _, mid = s.send("a@good.example")
+        raw = s.received(mid)
+        (line,) = results(raw)
+        assert line.startswith("Authentication-Results: mx.mox.example;"), line
+        assert "spf=pass (with dnssec) smtp.mailfrom=a@good.example" in line, line
+        assert "dmarc=pass (with dnssec) header.from=good.example" in line, line
+        assert "dkim=none" in line, line
+        assert "policy.iprev=%s" % s.client in line, line
+        head = raw.split(b"\n\n", 1)[0].decode()
+        names = [l.split(":")[0] for l in head.split("\n") if l[:1] not in " \t"]
+        assert names[:5] == ["Return-Path", "Delivered-To", "Authentication-Results",
+                             "Received-SPF", "Received"], names
+        assert re.search(r"Received-SPF: pass \(mx\.mox\.example: good\.example allows ", head)
+        assert "client-ip=%s" % s.client in head and "identity=mailfrom" in head, head
+        trace = s.trace("a@good.example")
+        assert trace["sentence"].startswith("Accepted: good.example vouches"), trace["sentence"]
+        kinds = {step["kind"] for step in trace["steps"]}
+        assert {"dns", "spf", "dmarc", "decision"} <= kinds, kinds
+    with t.case("reject"):
+        r, _ = s.send("x@forged.example", want=550)
+        assert r.text.startswith("5.7.26 ") and "forged.example" in r.text, r
+        trace = s.trace("x@forged.example")
+        assert trace["sentence"].startswith("Refused: it says to be from forged.example"), trace
+        last = trace["steps"][-1]
+        assert last["kind"] == "decision" and "The rule that decided: DMARC" in last["text"], last
+        assert any(st.get("title") == "TXT _dmarc.forged.example" and st["dnssec"] == "insecure"
+                   for st in trace["steps"]), trace
+    with t.case("reject only because of From"):
+        r, _ = s.send("a@good.example", header_from="ceo@forged.example", want=550)
+        assert r.text.startswith("5.7.26 "), r
+    with t.case("quarantine"):
+        s.send("x@quarantine.example")
+        (row,) = s.mox.wait_queue(lambda rows: rows)
+        assert row["state"] == "held", row
+        trace = s.trace("x@quarantine.example")
+        assert trace["sentence"].startswith("Put in quarantine: "), trace
+        s.mox.admin.act("drop", all=True)
+    with t.case("none"):
+        _, mid = s.send("x@none.example")
+        (line,) = results(s.received(mid))
+        assert "spf=fail (without dnssec)" in line, line
+        assert "dmarc=fail (without dnssec) header.from=none.example policy.dmarc=none" in line
+    with t.case("no policy"):
+        _, mid = s.send("x@plain.example")
+        (line,) = results(s.received(mid))
+        assert "spf=none" in line and "dmarc=none" in line, line
+    with t.case("the null sender"):
+        mid = unique() + "@check"
+        with s.mox.talk(source=s.client) as c:
+            c.ehlo("sub.good.example")
+            c.mail("", ["anna@in.example"], message(sender="a@good.example", mid=mid))
+        (line,) = results(s.received(mid))
+        assert "spf=pass (with dnssec) smtp.helo=sub.good.example" in line, line
+        assert "dmarc=pass" in line, line
+    with t.case("large, spooled"):
+        _, mid = s.send("a@good.example", size=600_000)
+        assert "dmarc=pass" in results(s.received(mid))[0]
+
+
+@root
+def test_forged_results(t):
+    s = Setup(t)
+    forged = ("Authentication-Results: mx.mox.example; spf=pass smtp.mailfrom=forged.example",
+              "authentication-RESULTS : MX.Mox.Example. 1; dmarc=pass",
+              "Authentication-Results:\r\n\t(c (d) \\) )\r\n \"mx.mox.example\" ;\r\n\tdkim=pass",
+              "Authentication-Results: =?utf-8?q?mx=2Emox=2Eexample?=; dkim=pass",
+              "Authentication-Results: mx.mox.example =forged; dkim=pass")
+    kept = ("Authentication-Results: mx.other.example; spf=pass x=mx.mox.example",
+            "ARC-Authentication-Results: i=1; mx.mox.example; spf=pass",
+            "X-Authentication-Results: mx.mox.example; spf=pass")
+    _, mid = s.send("a@good.example", headers=forged + kept, body="Body\r\n\r\nAuthentication-"
+                    "Results: mx.mox.example; spf=pass\r\n")
+    raw = s.received(mid)
+    head, body = raw.split(b"\n\n", 1)
+    assert head.lower().count(b"\nauthentication-results") == 2, head.decode()
+    for line in kept:
+        assert line.encode() in head, head.decode()
+    assert b"forged" not in head, head.decode()
+    assert body == b"Body\n\nAuthentication-Results: mx.mox.example; spf=pass\n", body
+
+
+@root
+@timeout(60)
+def test_dead_name_server(t):
+    """A name server that never answers costs the deadline once, whatever is asked."""
+    s = Setup(t)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole:
+        hole.bind((s.dead_ip, 53))
+        with t.case("temperror, accepted"):
+            begin = time.monotonic()
+            _, mid = s.send("x@" + DEAD_ZONE)
+            took = time.monotonic() - begin
+            assert took < 4, "%.1f s" % took
+            (line,) = results(s.received(mid))
+            assert "spf=temperror" in line and "dmarc=temperror" in line, line
+        with t.case("good mail beside it"):
+            begin = time.monotonic()
+            _, mid = s.send("a@good.example")
+            assert time.monotonic() - begin < 3
+            assert "dmarc=pass" in results(s.received(mid))[0]
+
+
+@root
+def test_trusted_and_submission(t):
+    """Friends are not checked; submission says who vouches."""
+    s = Setup(t)
+    with t.case("trusted network"):
+        s.mox.admin.network(s.client + "/32")
+        _, mid = s.send("x@forged.example")
+        assert not results(s.received(mid))
+    with t.case("submission"):
+        s.mox.admin.account("bert", "bert-password-1")
+        s.mox.admin.address("bert@in.example", "bert")
+        mid = unique() + "@check"
+        with s.mox.talk(587) as c:
+            c.ehlo()
+            c.starttls()
+            c.auth_plain("bert", "bert-password-1")
+            c.mail("bert@in.example", ["anna@in.example"],
+                   message(sender="bert@in.example", mid=mid))
+        (line,) = results(s.received(mid))
+        assert "auth=pass smtp.mailfrom=bert@in.example" in line, line
