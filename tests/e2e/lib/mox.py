@@ -127,7 +127,8 @@ class MoxServe(_Mox):
             "User": "nobody",
             "LogLevel": "debug",
             "Resolver": {"TrustAnchorFile": "none", "Forward": ["127.0.0.1@9"]},
-            "Limits": dict(NO_LIMITS),
+            # No name server answers: checks of incoming mail must not wait for one.
+            "Limits": dict(NO_LIMITS, SenderCheckTimeout="200ms"),
             "Queue": {"RetryFirst": "1s", "ConnectTimeout": "5s", "CommandTimeout": "5s"},
             "Listeners": {"public": merge(public, listener or {})},
         }, config or {})
