@@ -35,6 +35,7 @@ static const struct {
 	{"hold", "Put on hold"},
 	{"unhold", "Released"},
 	{"drop", "Dropped"},
+	{"way", "Goes another way"},
 	{"password", "The new password is set. Every other browser has been logged out."},
 	{"moved", "The order is changed."},
 };

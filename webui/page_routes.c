@@ -1,4 +1,5 @@
 /* Routes and the transports they lead to. */
+#include "queue/way.h"
 #include "webui/formview.h"
 #include "webui/pages.h"
 
@@ -22,6 +23,37 @@ static int transports_fill(struct page *p, struct err *err)
 	}
 	tval_set_flag(p->arena, p->view, "any_transport", count > 0);
 	return 0;
+}
+
+/* "Which way would it take": asked with ?to=, answered by the code that delivers. */
+static void ways_show(struct page *p)
+{
+	struct way_question q = {.rcpt = str_trim(urlform_get(&p->query, "to")),
+		.mail_from = str_trim(urlform_get(&p->query, "from"))};
+	struct str attempt = str_trim(urlform_get(&p->query, "attempt"));
+	uint64_t n = 1;
+	struct way *ways;
+	size_t count, left_out;
+
+	if (!str_to_u64(attempt, 1000, &n) || n == 0)
+		n = 1;
+	tval_set_str(p->arena, p->view, "ask_to", q.rcpt);
+	tval_set_str(p->arena, p->view, "ask_from", q.mail_from);
+	tval_set_printf(p->arena, p->view, "ask_attempt", "%u", (unsigned)n);
+	if (q.rcpt.len == 0)
+		return;
+	struct tval *list = tval_set_list(p->arena, p->view, "ways");
+	q.attempts = (unsigned)n - 1;
+	way_find_all(p->gateway->store, p->config, &q, p->arena, &ways, &count, &left_out);
+	for (size_t i = 0; i < count; i++) {
+		struct tval *row = tval_add_map(p->arena, list);
+		tval_set_str(p->arena, row, "rcpt", ways[i].rcpt);
+		tval_set_text(p->arena, row, "words", way_words(&ways[i], p->arena));
+		tval_set_flag(p->arena, row, "nowhere", ways[i].kind == WAY_NOWHERE);
+	}
+	tval_set_flag(p->arena, p->view, "several", count > 1);
+	if (left_out > 0)
+		tval_set_printf(p->arena, p->view, "left_out", "%zu", left_out);
 }
 
 void page_routes(struct page *p)
@@ -49,6 +81,7 @@ void page_routes(struct page *p)
 		tval_set_flag(p->arena, row, "last", i + 1 == count);
 	}
 	tval_set_flag(p->arena, p->view, "any", count > 0);
+	ways_show(p);
 	page_render(p, 200, "routes", "Outgoing routes");
 }
 

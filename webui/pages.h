@@ -20,6 +20,11 @@ void page_queue_act(struct page *p);
 void page_message(struct page *p);
 void page_message_act(struct page *p);
 
+void page_holds(struct page *p);
+void page_hold_new(struct page *p);
+void page_hold_apply(struct page *p);
+void page_hold_delete(struct page *p);
+
 void page_domains(struct page *p);
 void page_domain(struct page *p);
 void page_domain_new(struct page *p);

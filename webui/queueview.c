@@ -1,14 +1,19 @@
 #include "webui/queueview.h"
 
 static const struct queueview_verb verbs[] = {
-	{STORE_QUEUE_RETRY, "retry", "Try now",
+	{STORE_QUEUE_RETRY, false, "retry", "Try now",
 		"Delivery is tried at once. What is on hold stays on hold."},
-	{STORE_QUEUE_HOLD, "hold", "Hold",
+	{STORE_QUEUE_HOLD, false, "hold", "Hold",
 		"Delivery is not tried until the hold is lifted; nothing expires meanwhile."},
-	{STORE_QUEUE_UNHOLD, "unhold", "Release", "What was on hold is delivered from now on."},
-	{STORE_QUEUE_DROP, "drop", "Drop",
+	{STORE_QUEUE_UNHOLD, false, "unhold", "Release",
+		"What was on hold is delivered from now on."},
+	{STORE_QUEUE_DROP, false, "drop", "Drop",
 		"The mail is removed from the queue and not delivered. The sender is not told. "
 		"This cannot be undone."},
+	{STORE_QUEUE_RETRY, true, "way", "Change route",
+		"From the next attempt on it goes the way you choose, whatever the routes say. "
+		"Mail "
+		"for mailboxes here stays with them."},
 };
 
 const struct queueview_verb *queueview_verb_read(const struct page *p)
@@ -83,4 +88,6 @@ void queueview_rcpt(struct page *p, struct tval *row, const struct store_queue_r
 			tval_set_flag(p->arena, row, "due", true);
 	}
 	page_time(p, row, "last", r->last_attempt_ms);
+	tval_set_str(p->arena, row, "via", r->via);
+	tval_set_flag(p->arena, row, "own_way", r->transport_id != STORE_WAY_ROUTES);
 }

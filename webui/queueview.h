@@ -10,6 +10,7 @@ void queueview_rcpt(struct page *p, struct tval *row, const struct store_queue_r
 
 struct queueview_verb {
 	enum store_queue_verb verb;
+	bool sets_way;      /* instead */
 	const char *name;   /* in forms and in ?done= */
 	const char *button; /* "Drop" */
 	const char *meaning;
