@@ -149,8 +149,8 @@ void page_queue_confirm(struct page *p)
 	tval_set_text(p->arena, p->view, "text", verb->meaning);
 	tval_set_flag(
 		p->arena, p->view, "danger", verb->verb == STORE_QUEUE_DROP && !verb->sets_way);
-	tval_set_text(
-		p->arena, p->view, "submit", arena_printf(p->arena, "%s: %s", verb->button, what));
+	tval_set_text(p->arena, p->view, "submit",
+		arena_printf(p->arena, verb->sets_way ? "%s: %s" : "%s %s", verb->button, what));
 	tval_set_text(p->arena, p->view, "back", back);
 	page_render(p, 200, "queue_confirm", arena_printf(p->arena, "%s: %s", verb->button, what));
 }
