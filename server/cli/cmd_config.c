@@ -194,6 +194,19 @@ static const struct cli_column token_columns[] = {
 	{"EXPIRES", "expires", 0},
 	{NULL, NULL, 0},
 };
+static const struct cli_column list_columns[] = {
+	{"LIST", "list", 5},
+	{"VALUE", "value", 36},
+	{"EXPIRES", "expires", 20},
+	{"COMMENT", "comment", 0},
+	{NULL, NULL, 0},
+};
+static const struct cli_column dnsbl_columns[] = {
+	{"ZONE", "zone", 32},
+	{"DISABLED", "disabled", 8},
+	{"COMMENT", "comment", 0},
+	{NULL, NULL, 0},
+};
 
 static const struct {
 	const char *kind;
@@ -201,12 +214,16 @@ static const struct {
 	const char *second;
 	const struct cli_column *columns;
 } kinds[] = {
-	{"domain", "name", NULL, domain_columns}, {"account", "name", NULL, account_columns},
+	{"domain", "name", NULL, domain_columns},
+	{"account", "name", NULL, account_columns},
 	{"address", "address", "account", address_columns},
-	{"alias", "address", NULL, alias_columns}, {"transport", "name", NULL, transport_columns},
+	{"alias", "address", NULL, alias_columns},
+	{"transport", "name", NULL, transport_columns},
 	{"route", NULL, NULL, route_columns}, /* add: its transport, rm: its id */
 	{"network", "network", NULL, network_columns},
 	{"token", "name", NULL, token_columns}, /* rm: its id */
+	{"list", "value", "list", list_columns},
+	{"dnsbl", "zone", NULL, dnsbl_columns},
 };
 
 static int list_print(

@@ -82,6 +82,28 @@ static const struct cli_flag list_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag entry_flags[] = {
+	{"comment", "TEXT", "for people"},
+	{"expires", "DATE|DAYS", "until the end of 2026-12-31, or for 30 days; empty: for good"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag entry_set_flags[] = {
+	{"list", "allow|deny", "move it to that list"},
+	{"comment", "TEXT", "for people"},
+	{"expires", "DATE|DAYS", "until the end of 2026-12-31, or for 30 days; empty: for good"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag entry_list_flags[] = {
+	{"list", "allow|deny", "only this list"},
+	{"text", "TEXT", "only with this in value or comment"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag dnsbl_flags[] = {
+	{"comment", "TEXT", "for people"},
+	{"disabled", "yes|no", "keep it, do not ask it"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_flag spf_flags[] = {
 	{"ip", "ADDRESS", "of the client"},
 	{"helo", "NAME", "as the client says it"},
@@ -243,6 +265,18 @@ const struct cli_command cli_commands[] = {
 	{"config token add", "NAME", "make one; it is printed this once", cmd_directory,
 		token_flags, 1, 1, false},
 	{"config token rm", "ID", "revoke a token", cmd_directory, NULL, 1, 1, false},
+	{"config list list", "", "who is always, or never, let in", cmd_directory, entry_list_flags,
+		0, 0, false},
+	{"config list add", "VALUE allow|deny", "an address, network, domain or email address",
+		cmd_directory, entry_flags, 2, 2, false},
+	{"config list set", "VALUE", "change an entry", cmd_directory, entry_set_flags, 1, 1,
+		false},
+	{"config list rm", "VALUE", "remove an entry", cmd_directory, NULL, 1, 1, false},
+	{"config dnsbl list", "", "DNS block lists that clients are looked up in", cmd_directory,
+		NULL, 0, 0, false},
+	{"config dnsbl add", "ZONE", "ask a block list", cmd_directory, dnsbl_flags, 1, 1, false},
+	{"config dnsbl set", "ZONE", "change it", cmd_directory, dnsbl_flags, 1, 1, false},
+	{"config dnsbl rm", "ZONE", "not any more", cmd_directory, NULL, 1, 1, false},
 	{"setadminpassword", "", "of the admin pages; read from stdin", cmd_set_admin_password,
 		NULL, 0, 0, false},
 	{"setaccountpassword", "ACCOUNT", "of an account; read from stdin",

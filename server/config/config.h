@@ -43,6 +43,8 @@ struct config_listener {
 
 	int64_t smtp_max_message_size; /* octets */
 	struct config_service smtp, submission, submissions;
+	const char **dnsbls; /* SMTP DNSBLs: zones that clients are looked up in */
+	size_t dnsbl_count;
 	bool smtp_no_starttls, smtp_require_starttls, smtp_no_requiretls;
 	bool submission_no_require_starttls;
 

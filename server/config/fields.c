@@ -37,7 +37,7 @@ static const struct config_field smtp_fields[] = {
 	{"NoSTARTTLS", CONFIG_BOOL, AT(config_listener, smtp_no_starttls)},
 	{"RequireSTARTTLS", CONFIG_BOOL, AT(config_listener, smtp_require_starttls)},
 	{"NoRequireTLS", CONFIG_BOOL, AT(config_listener, smtp_no_requiretls)},
-	{"DNSBLs", CONFIG_UNUSED, .note = "block lists are not asked by this version"},
+	{"DNSBLs", CONFIG_ZONES, LIST_AT(config_listener, dnsbls, dnsbl_count)},
 	{"FirstTimeSenderDelay", CONFIG_UNUSED, .note = "a gateway has no history of senders"},
 	{"TLSSessionTicketsDisabled", CONFIG_UNUSED, .note = tickets},
 };

@@ -26,6 +26,7 @@ enum config_type {
 	CONFIG_TEXTS, /* const char ** and its count, as are all lists */
 	CONFIG_READABLES,
 	CONFIG_SERVERS,  /* const char **, "ip" or "ip@port" */
+	CONFIG_ZONES,    /* const char **, A-labels in lower case */
 	CONFIG_IPS,      /* struct ip * */
 	CONFIG_CIDRS,    /* struct cidr * */
 	CONFIG_STUBS,    /* map of zone to servers, into struct config_resolver */

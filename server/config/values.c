@@ -322,6 +322,8 @@ static int item_read(struct config_reader *r, const struct config_field *field,
 	}
 	if (field->type == CONFIG_READABLES)
 		return path_read(r, field, node, item, err);
+	if (field->type == CONFIG_ZONES)
+		return hostname_read(r, field, node, item, err);
 	if (field->type == CONFIG_SERVERS && server_check(r, field, node, err) < 0)
 		return -1;
 	*(const char **)item = arena_strdup(r->arena, node->value);
@@ -462,6 +464,7 @@ int config_value_read(struct config_reader *r, const struct config_field *field,
 	case CONFIG_TEXTS:
 	case CONFIG_READABLES:
 	case CONFIG_SERVERS:
+	case CONFIG_ZONES:
 	case CONFIG_IPS:
 	case CONFIG_CIDRS:
 	case CONFIG_STUBS:

@@ -51,6 +51,7 @@ struct due_map;
 struct msglog;
 struct dir_cache;
 struct dir_lists;
+struct list_match;
 struct stat_map;
 
 struct write_op {
@@ -114,6 +115,7 @@ struct store {
 	struct due_map *due;
 	struct dir_cache *dir;
 	struct dir_lists *lists;
+	struct list_match *match;
 	struct msglog *log;
 	struct stat_map *stat; /* writer thread only */
 };

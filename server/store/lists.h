@@ -67,7 +67,9 @@ struct store_dnsbl_zone {
 	bool disabled; /* kept, not asked */
 };
 
-/* By name. Cached. */
+/* The names of those that are asked, by name; cached in memory, nothing when there are none. */
+size_t store_dnsbl_active(struct store *s, struct arena *a, struct str **zones);
+/* All, by name. */
 int store_dnsbl_list(struct store *s, struct arena *a, struct store_dnsbl_zone **rows,
 	size_t *count, struct err *err) MUST_USE;
 int store_dnsbl_put(struct store *s, struct store_dnsbl_zone *row, struct err *err) MUST_USE;

@@ -117,7 +117,13 @@ const char *const schema_2[] = {
 	" REFERENCES domain(id) ON DELETE CASCADE, dmarc INTEGER NOT NULL, spf INTEGER NOT NULL,"
 	" iprev INTEGER NOT NULL, dnsbl INTEGER NOT NULL, temperror_defer INTEGER NOT NULL,"
 	" sender_mx INTEGER NOT NULL, quarantine_score INTEGER NOT NULL,"
-	" reject_score INTEGER NOT NULL) STRICT;",
+	" reject_score INTEGER NOT NULL) STRICT;"
+	/* list: 0 allow, 1 deny; kind: 0 network, 1 domain, 2 address; see lists.h. */
+	"CREATE TABLE list_entry(id INTEGER PRIMARY KEY, list INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL, value TEXT NOT NULL, comment TEXT NOT NULL,"
+	" created_s INTEGER NOT NULL, expires_s INTEGER NOT NULL, UNIQUE(kind, value)) STRICT;"
+	"CREATE TABLE dnsbl_zone(id INTEGER PRIMARY KEY, zone TEXT NOT NULL UNIQUE,"
+	" comment TEXT NOT NULL, disabled INTEGER NOT NULL) STRICT;",
 
 	/* --- quarantine --- */
 

@@ -1,4 +1,5 @@
 #include "store/db.h"
+#include "store/listmatch.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -105,6 +106,7 @@ static struct store *store_new(const char *data_dir)
 	s->due = due_open();
 	s->dir = dir_open();
 	s->lists = dir_lists_open();
+	s->match = list_match_open();
 	s->log = msglog_open();
 	s->stat = stat_open();
 	return s;
@@ -125,6 +127,7 @@ static void store_free(struct store *s)
 	due_close(&s->due);
 	dir_close(&s->dir);
 	dir_lists_close(&s->lists);
+	list_match_close(&s->match);
 	msglog_close(&s->log);
 	stat_close(&s->stat);
 	free(s->data_dir);

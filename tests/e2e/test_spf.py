@@ -4,6 +4,8 @@ import json
 import socket
 import time
 
+from lib.context import root
+
 LONG = "x" * 200
 ZONE = [
     'pass TXT "v=spf1 ip4:192.0.2.0/24 -all"',
@@ -265,3 +267,45 @@ def test_dnsbl_commands(t):
             assert r.returncode == code and r.stdout.splitlines()[0] == word, r
     with t.case("no address"):
         assert mox.cli("dnsbl", "check", "good.example", "x", check=False).returncode == 1
+
+
+@root
+def test_lists_commands(t):
+    """Allow and deny lists and DNS block lists by the command line."""
+    mox = t.mox(tls=False)
+
+    def rows(*words):
+        return json.loads(mox.cli(*words, "-json", "-config").stdout)
+
+    with t.case("added, listed, changed, removed"):
+        mox.cli("config", "list", "add", "192.0.2.0/24", "deny", "-comment", "spam", "-config")
+        mox.cli("config", "list", "add", "Boss@Example.ORG", "allow", "-expires", "30", "-config")
+        mox.cli("config", "list", "add", "*.example.net", "deny", "-config")
+        got = [(r["list"], r["kind"], r["value"], r["comment"]) for r in rows("config", "list",
+                                                                              "list")]
+        assert got == [("deny", "domain", "example.net", ""),
+                       ("allow", "address", "boss@example.org", ""),
+                       ("deny", "ip", "192.0.2.0/24", "spam")], got
+        assert len(rows("config", "list", "list", "-list", "allow")) == 1
+        assert len(rows("config", "list", "list", "-text", "SPAM")) == 1
+        mox.cli("config", "list", "set", "Example.net", "-list", "allow", "-expires", "2199-12-31",
+                "-config")
+        row = rows("config", "list", "list", "-text", "example.net")[0]
+        assert row["list"] == "allow" and row["expires"] == "2200-01-01T00:00:00Z", row
+        mox.cli("config", "list", "rm", "example.net", "-config")
+        assert len(rows("config", "list", "list")) == 2
+    for words in (["add", "192.0.2.0/24", "allow"], ["add", "192.0.2.1/24", "deny"],
+                  ["add", "x.example", "perhaps"], ["add", "a b", "deny"], ["rm", "nothere.example"],
+                  ["add", "y.example", "deny", "-expires", "soon"]):
+        with t.case("refused: " + " ".join(words)):
+            r = mox.cli("config", "list", *words, "-config", check=False)
+            assert r.returncode == 1 and len(r.stderr.splitlines()) == 1, r
+    with t.case("block lists"):
+        mox.cli("config", "dnsbl", "add", "BL.example", "-comment", "c", "-config")
+        mox.cli("config", "dnsbl", "set", "bl.example", "-disabled", "yes", "-config")
+        assert rows("config", "dnsbl", "list") == [
+            {"zone": "bl.example", "comment": "c", "disabled": True}]
+        assert mox.cli("config", "dnsbl", "add", "bl.example", "-config",
+                       check=False).returncode == 1
+        mox.cli("config", "dnsbl", "rm", "bl.example", "-config")
+        assert rows("config", "dnsbl", "list") == []

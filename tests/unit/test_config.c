@@ -147,7 +147,9 @@ static void reference_file_loads(void **state)
 		fail_msg("%s", err.text);
 	for (size_t i = 0; i < c->warning_count; i++)
 		print_message("%s\n", c->warnings[i]);
-	assert_int_equal(c->warning_count, 14);
+	assert_int_equal(c->warning_count, 13);
+	assert_int_equal(c->listeners[0].dnsbl_count, 1);
+	assert_string_equal(c->listeners[0].dnsbls[0], "bl.example");
 	assert_string_equal(c->warnings[0], "/nowhere/mox.conf:4: PackageLogLevels has no effect: "
 					    "there is one level, LogLevel");
 	assert_string_equal(c->host_tlsrpt_localpart, "tls-reports");
