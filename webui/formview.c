@@ -65,7 +65,7 @@ static struct tval *field_add(
 
 static struct str shown_value(const struct formview *f, const char *name, struct str value)
 {
-	return f->page->method == PAGE_POST ? urlform_get(&f->page->form, name) : value;
+	return page_has_form(f->page) ? urlform_get(&f->page->form, name) : value;
 }
 
 void formview_text(
@@ -94,7 +94,7 @@ void formview_check(
 {
 	struct tval *field = field_add(f, "is_check", name, label, hint);
 
-	if (f->page->method == PAGE_POST)
+	if (page_has_form(f->page))
 		on = urlform_has(&f->page->form, name);
 	tval_set_flag(f->page->arena, field, "on", on);
 }
@@ -147,6 +147,7 @@ void formview_render(struct formview *f, const char *title, const char *intro, c
 	tval_set_text(p->arena, p->view, "submit", submit);
 	tval_set_text(p->arena, p->view, "cancel", cancel);
 	tval_set_text(p->arena, p->view, "remove", remove);
+	tval_set_flag(p->arena, p->view, "kept", p->kept);
 	tval_set_flag(p->arena, p->view, "refused", count > 0);
 	if (count > 0)
 		tval_set_text(p->arena, p->view, "refused_text",

@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "base/rand.h"
 #include "policy/admin.h"
+#include "webui/kept.h"
 #include "webui/pages.h"
 #include "webui/router.h"
 
@@ -118,7 +119,7 @@ bool login_csrf_check(const struct page *p)
 }
 
 /* A new session with a new token: one that somebody planted before never becomes valid. */
-static int session_open(struct page *p, struct err *err)
+static int session_open(struct page *p, char hash[65], struct err *err)
 {
 	struct store_web_session s = {.created_s = clock_unix_s()};
 	unsigned char csrf[16];
@@ -134,15 +135,18 @@ static int session_open(struct page *p, struct err *err)
 	snprintf(s.ip, sizeof(s.ip), "%s", ip_text(&p->peer, ip));
 	if (store_web_session_add(p->gateway->store, &s, err) < 0)
 		return -1;
+	memcpy(hash, s.token_hash, sizeof(s.token_hash));
 	cookie_set(p, cookie_name(p), token, LOGIN_SESSION_S);
 	return 0;
 }
 
 int login_sessions_renew(struct page *p, struct err *err)
 {
+	char hash[65];
+
 	if (store_web_session_clear(p->gateway->store, err) < 0)
 		return -1;
-	return session_open(p, err);
+	return session_open(p, hash, err);
 }
 
 /* --- the password --- */
@@ -193,11 +197,23 @@ static void form_show(struct page *p, int status, const char *problem)
 	cookie_set(p, form_cookie_name(p), token, 3600);
 	tval_set_text(p->arena, p->view, "token", token);
 	tval_set_str(p->arena, p->view, "next", next);
+	if (p->method == PAGE_POST && !tval_truth(tval_get(p->view, STR("kept"))))
+		tval_set_str(p->arena, p->view, "kept", urlform_get(&p->form, "kept"));
 	tval_set_flag(p->arena, p->view, "no_password", rc == 0);
 	tval_set_text(p->arena, p->view, "problem", problem);
 	tval_set_flag(p->arena, p->view, "ended", urlform_has(&p->query, "ended"));
 	tval_set_flag(p->arena, p->view, "out", urlform_has(&p->query, "out"));
 	page_render(p, status, "login", "Log in");
+}
+
+void login_ask(struct page *p, struct str below, struct str kept)
+{
+	struct urlform_field *next = arena_alloc(p->arena, sizeof(*next));
+
+	*next = (struct urlform_field){STR("next"), below};
+	p->form = (struct urlform){next, 1};
+	tval_set_str(p->arena, p->view, "kept", kept);
+	form_show(p, 401, "");
 }
 
 void page_login(struct page *p)
@@ -209,7 +225,7 @@ void page_login(struct page *p)
 }
 
 /* Back to where the visitor wanted to go, if that is one of our pages. */
-static void next_redirect(struct page *p)
+static void next_redirect(struct page *p, const char *token_hash)
 {
 	struct str next = urlform_get(&p->form, "next"), params[PAGE_PARAMS_MAX];
 	const struct route *r;
@@ -220,7 +236,10 @@ static void next_redirect(struct page *p)
 		if (!ascii_is_alnum(next.p[i]) && next.p[i] != '/')
 			next = STR("");
 	}
-	page_redirect(p, "%.*s", STR_FMT(next));
+	struct str kept = urlform_get(&p->form, "kept");
+	if (kept.len > 0 && next.len > 0)
+		kept_put(p, token_hash, next, kept);
+	page_redirect(p, "%.*s%s", STR_FMT(next), kept.len > 0 && next.len > 0 ? "?kept=1" : "");
 }
 
 static void password_check(struct page *p)
@@ -243,14 +262,15 @@ static void password_check(struct page *p)
 		form_show(p, 401, "That is not the admin password.");
 		return;
 	}
-	if (session_open(p, &err) < 0) {
+	char hash[65];
+	if (session_open(p, hash, &err) < 0) {
 		page_failed(p, &err);
 		return;
 	}
 	cookie_set(p, form_cookie_name(p), "", 0);
 	attempt_log(p, "ok");
 	metric_inc(METRIC_AUTH, METRIC_AUTH_WEB, METRIC_AUTH_OK);
-	next_redirect(p);
+	next_redirect(p, hash);
 }
 
 void page_login_post(struct page *p)

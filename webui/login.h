@@ -13,6 +13,9 @@ enum {
 
 /* Fills page.session from the cookie; false when nobody is logged in. */
 bool login_session_load(struct page *p);
+/* Asks for the password where a form was posted without a session: what was typed (kept.h) and
+ * the page it was for go along. */
+void login_ask(struct page *p, struct str below, struct str kept);
 /* Does the posted field "csrf" match the session's? Constant time. */
 bool login_csrf_check(const struct page *p);
 /* The value of a cookie in a Cookie header (RFC 6265 section 5.4), or an empty text. */

@@ -33,6 +33,7 @@ struct page {
 	struct gateway *gateway;
 	const struct template_set *templates;
 	const char *assets_version;
+	struct kept_store *kept_store;
 
 	struct arena *arena;
 	const struct config *config; /* the snapshot of this request */
@@ -51,12 +52,19 @@ struct page {
 	struct urlform query, form;
 	struct str params[PAGE_PARAMS_MAX]; /* of the path */
 	bool logged_in;
+	bool kept; /* a GET page: form has what was typed before the session ended */
 	struct store_web_session session;
 
 	struct tval *view;
 	struct tval *notices[3]; /* by enum page_notice */
 	struct page_answer answer;
 };
+
+/* Is form what the page is to show: posted, or kept from before? */
+static inline bool page_has_form(const struct page *p)
+{
+	return p->method == PAGE_POST || p->kept;
+}
 
 /* --- answers --- */
 

@@ -168,6 +168,7 @@ static void page_prepare(struct request *r, const char *method)
 	p->gateway = r->ui->gateway;
 	p->templates = r->ui->templates;
 	p->assets_version = r->ui->assets_version;
+	p->kept_store = r->ui->kept;
 	p->arena = r->arena;
 	p->method = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ? PAGE_GET
 		    : strcmp(method, "POST") == 0                             ? PAGE_POST

@@ -2,6 +2,7 @@
 
 #include "base/metric.h"
 #include "webui/api.h"
+#include "webui/kept.h"
 #include "webui/login.h"
 #include "webui/pages.h"
 
@@ -149,6 +150,11 @@ static void login_demand(struct page *p, struct str below)
 	const struct route *r;
 	struct buf url = {NULL, 0, 0};
 
+	struct str text = p->method == PAGE_POST ? kept_text(p, below) : STR("");
+	if (text.len > 0) {
+		login_ask(p, below, text);
+		return;
+	}
 	if (p->method != PAGE_GET || below.len == 0 ||
 		router_find(PAGE_GET, below, params, &r) != ROUTE_FOUND) {
 		page_redirect(p, "login%s", p->method == PAGE_POST ? "?ended=1" : "");
@@ -203,6 +209,8 @@ static void below_base(struct page *p, struct str below)
 		login_demand(p, below);
 		return;
 	}
+	if (p->method == PAGE_GET && p->logged_in && urlform_has(&p->query, "kept"))
+		kept_take(p, below);
 	if (p->method == PAGE_POST) {
 		/* A browser that knows the form came from elsewhere says so. */
 		if (p->fetch_site != NULL && strcmp(p->fetch_site, "cross-site") == 0) {

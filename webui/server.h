@@ -53,6 +53,7 @@ struct webui {
 	struct gateway *gateway;
 	struct template_set *templates;
 	char assets_version[17];
+	struct kept_store *kept;
 	struct MHD_Daemon *mhd;
 	int loop_fd; /* listens on loopback, for the inner ends of HTTPS connections */
 	struct ip loop_ip;

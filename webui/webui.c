@@ -5,6 +5,7 @@
 #include "base/metric.h"
 #include "base/thread.h"
 #include "webui/assets.h"
+#include "webui/kept.h"
 #include "webui/router.h"
 #include "webui/server.h"
 #include "webui/tail.h"
@@ -256,6 +257,7 @@ int webui_start(struct gateway *g, struct webui **out, struct err *err)
 
 	ui->gateway = g;
 	ui->loop_fd = -1;
+	ui->kept = kept_open();
 	ui->queue_end = &ui->queue;
 	pthread_mutex_init(&ui->lock, NULL);
 	pthread_mutex_init(&ui->loop_lock, NULL);
@@ -305,6 +307,7 @@ void webui_stop(struct webui **w)
 		close(ui->loop_fd);
 	tail_free(ui);
 	template_set_free(&ui->templates);
+	kept_close(&ui->kept);
 	pthread_cond_destroy(&ui->idle);
 	pthread_cond_destroy(&ui->timer);
 	pthread_cond_destroy(&ui->work);

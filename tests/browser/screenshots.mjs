@@ -1,6 +1,7 @@
 // Every page and state as a picture, in build/screenshots/.
 import { mkdir, rm } from 'node:fs/promises';
 import { login, newPage, overflow, sendMail, sleep, smtpPeer, startBrowser, startMox } from './lib.mjs';
+import { rooms, states } from './rooms.mjs';
 
 const out = process.env.OUT ?? 'build/screenshots';
 await rm(out, { recursive: true, force: true });
@@ -25,8 +26,8 @@ await empty.fill('#password', 'not this one');
 await empty.click('button:has-text("Log in")');
 await shot(empty, '02-login-wrong');
 await login(empty, mox.base);
-for (const room of ['', 'queue', 'domains', 'accounts', 'routes', 'networks'])
-	{ await empty.goto(mox.base + room); await shot(empty, `03-empty-${room || 'overview'}`); }
+for (const [name, where] of rooms)
+	if (!/new$|none|not-found/.test(name)) { await empty.goto(mox.base + where); await shot(empty, `03-empty-${name}`); }
 
 async function create(page, where, fields) {
 	await page.goto(mox.base + where);
@@ -65,19 +66,12 @@ const message = await p.getAttribute('tbody tr:nth-child(7) a', 'href');
 await p.goto(new URL(await p.getAttribute('tbody tr:nth-child(2) a', 'href'), p.url()).href);
 await p.click('button:has-text("Hold")');
 
-const states = [
-	['overview', ''], ['queue', 'queue'], ['queue-none', 'queue?q=nobody'], ['message', message],
-	['domains', 'domains'], ['domain', 'domains/1'], ['domain-edit', 'domains/1/edit'], ['domain-delete', 'domains/1/delete'],
-	['domain-mailbox', 'domains/3'], ['address-new', 'domains/3/new'],
-	['accounts', 'accounts'], ['account', 'accounts/2'], ['account-new', 'accounts/new'],
-	['routes', 'routes'], ['route-new', 'routes/new'], ['transport', 'transports/1'], ['networks', 'networks'],
-	['password', 'password'], ['not-found', 'nothing-here'],
-];
+const pictures = [...rooms, ...states, ['message', message]];
 for (const look of [{ width: 1300 }, { width: 1300, dark: true }, { width: 390 }, { width: 390, dark: true }]) {
 	const page = await newPage(browser, look);
 	await login(page, mox.base);
 	const suffix = `${look.width}${look.dark ? '-dark' : ''}`;
-	for (const [name, where] of states) {
+	for (const [name, where] of pictures) {
 		await page.goto(new URL(where, mox.base).href);
 		await shot(page, `${name}-${suffix}`);
 	}

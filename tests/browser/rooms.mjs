@@ -1,0 +1,32 @@
+// Every page by its address, one line each: the tests look at all of them (fits, readable,
+// light, still, no inline script or style), `make screenshots` takes their pictures.
+// [name, path below /admin/]
+export const rooms = [
+	['overview', ''],
+	['queue', 'queue'],
+	['queue-none', 'queue?q=nobody'],
+	['domains', 'domains'],
+	['domain-new', 'domains/new'],
+	['accounts', 'accounts'],
+	['account-new', 'accounts/new'],
+	['routes', 'routes'],
+	['route-new', 'routes/new'],
+	['transport-new', 'transports/new'],
+	['networks', 'networks'],
+	['network-new', 'networks/new'],
+	['machine', 'machine'],
+	['metrics', 'metrics'],
+	['password', 'password'],
+	['not-found', 'nothing-here'],
+];
+
+// Pages of what screenshots.mjs sets up first; the ids are its own.
+export const states = [
+	['domain', 'domains/1'],
+	['domain-edit', 'domains/1/edit'],
+	['domain-delete', 'domains/1/delete'],
+	['domain-mailbox', 'domains/3'],
+	['address-new', 'domains/3/new'],
+	['account', 'accounts/2'],
+	['transport', 'transports/1'],
+];
