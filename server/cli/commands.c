@@ -112,6 +112,13 @@ static const struct cli_flag spf_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag dmarc_flags[] = {
+	{"ip", "ADDRESS", "of the client that sent it"},
+	{"helo", "NAME", "as the client says it"},
+	{"mailfrom", "ADDRESS", "of the envelope; empty or left out: the null sender"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_flag act_flags[] = {
 	{"all", NULL, "the whole queue"},
 	{"to", "DOMAIN", "this destination; .DOMAIN: and all below"},
@@ -301,6 +308,9 @@ const struct cli_command cli_commands[] = {
 		false},
 	{"arc verify", "", "the ARC chain of the message on stdin", cmd_arc_verify, NULL, 0, 0,
 		false},
+	{"dmarc lookup", "DOMAIN", "what its owner asks for", cmd_dmarc_lookup, NULL, 1, 1, false},
+	{"dmarc verify", "", "is the message on stdin from whom it says", cmd_dmarc_verify,
+		dmarc_flags, 0, 0, false},
 	{"dnsbl check", "ZONE IP", "is an address on a DNS block list", cmd_dnsbl_check, NULL, 2, 2,
 		false},
 	{"dnsbl checkhealth", "ZONE", "does a block list behave as one", cmd_dnsbl_checkhealth,

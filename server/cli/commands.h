@@ -21,6 +21,8 @@ int cmd_dns_lookup(const struct cli *cli, struct err *err);
 int cmd_spf_check(const struct cli *cli, struct err *err);
 int cmd_spf_lookup(const struct cli *cli, struct err *err);
 int cmd_spf_parse(const struct cli *cli, struct err *err);
+int cmd_dmarc_lookup(const struct cli *cli, struct err *err);
+int cmd_dmarc_verify(const struct cli *cli, struct err *err);
 int cmd_dkim_verify(const struct cli *cli, struct err *err);
 int cmd_dkim_sign(const struct cli *cli, struct err *err);
 int cmd_dkim_gen(const struct cli *cli, struct err *err); /* gen, gened25519, genrsa */

@@ -207,3 +207,48 @@ def test_trusted_and_submission(t):
                    message(sender="bert@in.example", mid=mid))
         (line,) = results(s.received(mid))
         assert "auth=pass smtp.mailfrom=bert@in.example" in line, line
+
+
+@root
+def test_dmarc_commands(t):
+    s = Setup(t)
+
+    def run(*args, stdin=None):
+        p = s.mox.cli("dmarc", *args, check=False, stdin=stdin)
+        return p.returncode, p.stdout.decode() if isinstance(p.stdout, bytes) else p.stdout
+
+    def verify(raw, sender, *args):
+        return run("verify", *args, "-config", "-ip", s.client, "-mailfrom", sender, "-helo",
+                   "mx.good.example", stdin=raw)
+
+    with t.case("lookup"):
+        status, out = run("lookup", "-config", "good.example")
+        assert status == 0 and "good.example asks to reject mail" in out, out
+        assert "policy: reject" in out and "dnssec: secure" in out, out
+    with t.case("lookup -json of a subdomain"):
+        status, out = run("lookup", "-json", "-config", "x.y.forged.example")
+        got = json.loads(out)
+        assert status == 0 and got["policy"] == "reject", got
+        assert got["record_domain"] == got["organizational_domain"] == "forged.example", got
+        assert got["rua"] == ["mailto:d@forged.example"] and not got["secure"], got
+    with t.case("lookup without a record"):
+        status, out = run("lookup", "-config", "plain.example")
+        assert status == 1 and "publishes no DMARC policy" in out, out
+    with t.case("verify pass"):
+        status, out = verify(message(sender="a@good.example"), "a@good.example")
+        assert status == 0 and out.startswith("pass\n"), out
+        assert "alignment: spf yes, dkim no" in out and "TXT _dmarc.good.example: ok" in out, out
+    with t.case("verify fail -json"):
+        status, out = verify(message(sender="x@forged.example"), "a@good.example", "-json")
+        got = json.loads(out)
+        assert status == 1 and got["result"] == "fail" and got["policy"] == "reject", got
+        assert got["spf"] == "pass" and not got["spf_aligned"], got
+        assert got["trace"]["steps"], got
+    with t.case("verify with several authors"):
+        raw = message(sender="a@good.example").replace(
+            b"From: <a@good.example>", b"From: <a@good.example>, <b@forged.example>")
+        status, out = verify(raw, "a@good.example")
+        assert status == 1 and out.startswith("fail\n") and "forged.example" in out, out
+    with t.case("usage"):
+        assert run("verify", "-config")[0] == 1
+        assert run("lookup")[0] == 2
