@@ -67,6 +67,11 @@ void page_network_new(struct page *p);
 void page_network_edit(struct page *p);
 void page_network_delete(struct page *p);
 
+void page_destinations(struct page *p);
+void page_destination_new(struct page *p);
+void page_destination_edit(struct page *p);
+void page_destination_delete(struct page *p);
+
 void page_tokens(struct page *p);
 void page_token_delete(struct page *p);
 

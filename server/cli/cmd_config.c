@@ -208,6 +208,15 @@ static const struct cli_column dnsbl_columns[] = {
 	{NULL, NULL, 0},
 };
 
+static const struct cli_column override_columns[] = {
+	{"DOMAIN", "domain", 28},
+	{"KIND", "kind", 10},
+	{"UNTIL", "expires", 10},
+	{"EXPIRED", "expired", 7},
+	{"REASON", "reason", 0},
+	{NULL, NULL, 0},
+};
+
 static const struct {
 	const char *kind;
 	const char *key; /* what the first argument is */
@@ -221,6 +230,7 @@ static const struct {
 	{"transport", "name", NULL, transport_columns},
 	{"route", NULL, NULL, route_columns}, /* add: its transport, rm: its id */
 	{"network", "network", NULL, network_columns},
+	{"tlsoverride", "domain", "kind", override_columns},
 	{"token", "name", NULL, token_columns}, /* rm: its id */
 	{"list", "value", "list", list_columns},
 	{"dnsbl", "zone", NULL, dnsbl_columns},

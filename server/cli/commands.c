@@ -63,6 +63,13 @@ static const struct cli_flag token_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag override_flags[] = {
+	{"reason", "TEXT", "why; needed"},
+	{"expires", "DAY|Nd", "last day it is good for (2027-01-31), or in how many days; needed"},
+	{"pins", "HEX,...", "of kind pin: SHA-256 of the keys that are good"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_flag list_flags[] = {
 	{"to", "DOMAIN", "this destination; .DOMAIN: and all below"},
 	{"text", "TEXT", "with this in sender or recipient, or a queue id or session id"},
@@ -284,6 +291,13 @@ const struct cli_command cli_commands[] = {
 	{"config dnsbl add", "ZONE", "ask a block list", cmd_directory, dnsbl_flags, 1, 1, false},
 	{"config dnsbl set", "ZONE", "change it", cmd_directory, dnsbl_flags, 1, 1, false},
 	{"config dnsbl rm", "ZONE", "not any more", cmd_directory, NULL, 1, 1, false},
+	{"config tlsoverride list", "", "what is said about TLS to single destinations",
+		cmd_directory, NULL, 0, 0, false},
+	{"config tlsoverride set", "DOMAIN verified|plaintext|pin",
+		"demand more of a destination than it publishes, or less", cmd_directory,
+		override_flags, 2, 2, false},
+	{"config tlsoverride remove", "DOMAIN", "what it publishes counts again", cmd_directory,
+		NULL, 1, 1, false},
 	{"setadminpassword", "", "of the admin pages; read from stdin", cmd_set_admin_password,
 		NULL, 0, 0, false},
 	{"setaccountpassword", "ACCOUNT", "of an account; read from stdin",

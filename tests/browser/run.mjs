@@ -247,6 +247,38 @@ test('routes, transports, networks', async (t) => {
 	assert.match(await page.textContent('#p-cidr'), /10\.0\.0\.0\/8/);
 });
 
+withAndWithout('exceptions for destinations', async (t, look) => {
+	const page = await t.page(look), name = domainName();
+	await login(page, t.mox.base);
+	await page.goto(`${t.mox.base}destinations/new`);
+	await page.fill('[name=domain]', name);
+	await page.check('[name=kind][value=pin]');
+	await page.fill('[name=pins]', 'not a hash');
+	await page.fill('[name=expires]', '2020-01-01');
+	await page.click('button:has-text("Add exception")');
+	assert.match(await page.textContent('#p-pins'), /64 hexadecimal/);
+	assert.match(await page.textContent('#p-reason'), /why/);
+	assert.match(await page.textContent('#p-expires'), /over already/);
+	await page.fill('[name=pins]', 'AB:'.repeat(31) + 'AB');
+	await page.fill('[name=reason]', 'asked for by <b>Ann</b>');
+	await page.fill('[name=expires]', '5d');
+	await page.click('button:has-text("Add exception")');
+	await page.waitForSelector('.done');
+	const row = page.locator('tr', { hasText: name });
+	assert.match(await row.textContent(), /Pinned key.*soon.*<b>Ann<\/b>/s);
+	await row.locator('a').click();
+	assert.equal(await page.inputValue('[name=pins]'), 'ab'.repeat(32));
+	await page.check('[name=kind][value=plaintext]');
+	await page.fill('[name=pins]', '');
+	await page.click('button:has-text("Save")');
+	assert.match(await page.locator('tr', { hasText: name }).textContent(), /Plaintext will do/);
+	await page.locator('tr', { hasText: name }).locator('a').click();
+	await page.click('a:has-text("Remove"), a:has-text("Delete")');
+	await page.click('button:has-text("Remove exception")');
+	await page.waitForSelector('.done');
+	assert.equal(await page.locator('tr', { hasText: name }).count(), 0);
+});
+
 withAndWithout('markup in senders, replies, hosts and searches is only text', async (t, look) => {
 	const page = await t.page(look), name = domainName();
 	const peer = await t.peer({ MAIL: `451 4.7.1 ${XSS}` });

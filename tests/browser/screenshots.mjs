@@ -55,6 +55,10 @@ await create(p, 'routes/new', { to_domain: '.slow.example', min_attempts: '3', t
 await create(p, 'networks/new', { cidr: '10.20.0.0/16', comment: 'Printers and scanners' });
 await create(p, 'networks/new', { cidr: '10.1.2.3/8' });
 await shot(p, '05-network-wrong');
+await create(p, 'destinations/new', { domain: 'partner.example', kind: 'pin', pins: 'no hash', reason: '', expires: '2020-01-01' });
+await shot(p, '05-destination-wrong');
+await create(p, 'destinations/new', { domain: 'partner.example', kind: 'pin', pins: 'ab'.repeat(32), reason: 'Contract with the partner, asked for by Ann', expires: '300d' });
+await create(p, 'destinations/new', { domain: 'a-rather-long-name-for-a-domain.of-some-department.university.example', kind: 'plaintext', reason: 'Their TLSA records are of the old certificate; told them on Monday', expires: '3d' });
 const body = (subject) => ['From: Ann <ann@sender.example>', `Subject: ${subject}`, '', 'Hello.'];
 for (let i = 0; i < 6; i++) await sendMail(mox, 'ann@sender.example', `user${i}@example.org`, body(`number ${i}`));
 await sendMail(mox, 'newsletter-bounces+a-very-long-tag-0123456789-0123456789-0123456789@mailer.some-service.example', ['bob@example.org', 'carol@example.org', 'a.person.with.a.remarkably.long.local-part.indeed@example.org'], body('three'));

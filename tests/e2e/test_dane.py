@@ -296,3 +296,127 @@ def test_requiretls(t):
     with t.case("without that header it waits"):
         go("optional", requiretls=False)
         mox.wait_queue(lambda q: [r for r in q if "DANE" in (r["last_error"] or "")], 15, "a wait")
+
+
+@root
+@timeout(120)
+def test_overrides(t):
+    """What the admin says about a destination: set by the commands, in force at once."""
+    certs = Issuer(t.folder("issuer"))
+    ip = {n: t.ip() for n in ("weak", "wrong", "pinned", "other")}
+    made = {n: certs.leaf("mx.%s.example" % n) for n in ip}
+    zones = {n + ".example": ["@ IN MX 10 mx", "mx IN A " + ip[n]] for n in ip}
+    zones["wrong.example"].append("_25._tcp.mx IN TLSA " + OTHER)
+    mox = world(t, zones, Queue=QUEUE)
+    peers = {n: t.peer(ip=ip[n], cert=made[n]) for n in ip}
+    over = lambda *words, **kw: mox.cli("config", "tlsoverride", words[0], "-config", *words[1:],
+                                        **kw)
+
+    def set_(n, kind, *more):
+        over("set", "-reason", "a test", "-expires", "3d", *more, n + ".example", kind)
+
+    def go(n):
+        mid = unique() + "@over"
+        mox.send("anna@in.example", "x@%s.example" % n, message(mid=mid))
+        return mid
+
+    def arrives(n):
+        mid = go(n)
+        mox.wait_queue(lambda q: not [r for r in q if r["destination"] == n + ".example"
+                                      and not r["last_error"]], 15, "delivery")
+        assert mid in [message_id(m.data) for m in peers[n].taken()]
+
+    def waits(n, words):
+        before = len(peers[n].taken())
+        go(n)
+        mox.wait_queue(lambda q: [r for r in q if r["destination"] == n + ".example"
+                                  and words in (r["last_error"] or "")], 15, words)
+        assert len(peers[n].taken()) == before
+        mox.cli("queue", "drop", "-config", "-to", n + ".example")
+
+    def key(n):
+        import hashlib
+        from lib.tlscerts import spki_der
+        return hashlib.sha256(spki_der(made[n][0])).hexdigest()
+
+    with t.case("verified: a certificate of nobody is not enough"):
+        arrives("weak")
+        set_("weak", "verified")
+        waits("weak", "certificate is not valid")
+    with t.case("removed: it goes again"):
+        over("remove", "weak.example")
+        arrives("weak")
+    with t.case("plaintext will do: a wrong TLSA record does not stop it"):
+        waits("wrong", "DANE")
+        set_("wrong", "plaintext")
+        arrives("wrong")
+    with t.case("pinned key"):
+        set_("pinned", "pin", "-pins", key("pinned"))
+        arrives("pinned")
+        set_("pinned", "pin", "-pins", key("other"))
+        waits("pinned", "pinned")
+    with t.case("list"):
+        rows = json.loads(over("list", "-json").stdout)
+        assert [(r["domain"], r["kind"], r["reason"]) for r in rows] == [
+            ("pinned.example", "pin", "a test"), ("wrong.example", "plaintext", "a test")], rows
+        assert not rows[0]["expired"] and rows[0]["pins"] == [key("other")], rows
+    with t.case("refused"):
+        for words, text in ((("-expires", "3d", "a.example", "pin"), "reason"),
+                            (("-reason", "x", "a.example", "verified"), "expires"),
+                            (("-reason", "x", "-expires", "3d", "a.example", "pin"), "key"),
+                            (("-reason", "x", "-expires", "3d", "a.example", "odd"), "kind")):
+            got = over("set", *words, check=False)
+            assert got.returncode == 1 and text in got.stderr, got
+        assert over("remove", "nothing.example", check=False).returncode == 1
+
+
+@root
+@timeout(120)
+def test_commands(t):
+    """mox dane makerecord, dial and dialmx against real zones and servers."""
+    certs = Issuer(t.folder("issuer"))
+    ip = {n: t.ip() for n in ("good", "wrong", "none")}
+    made = {n: certs.leaf("mx.%s.example" % n, chain=[certs.root[0]]) for n in ip}
+    zones = {n + ".example": ["@ IN MX 10 mx", "mx IN A " + ip[n]] for n in ip}
+    zones["good.example"] += ["_25._tcp.mx IN TLSA " + tlsa(2, 1, 1, made["good"][0], 1),
+                              "_993._tcp.mx IN TLSA " + tlsa(3, 1, 1, made["good"][0])]
+    zones["wrong.example"] += ["_25._tcp.mx IN TLSA " + OTHER, "_993._tcp.mx IN TLSA " + OTHER]
+    mox = world(t, zones)
+    for n in ip:
+        t.peer(ip=ip[n], cert=made[n])
+        t.peer(ip=ip[n], cert=made[n], port=993, immediate_tls=True)
+    with t.case("makerecord"):
+        for u in (0, 1, 2, 3):
+            for s in (0, 1):
+                for m in (0, 1, 2):
+                    got = mox.cli("dane", "makerecord", str(u), str(s), str(m), made["good"][0])
+                    assert got.stdout.split() == ["TLSA"] + tlsa(u, s, m, made["good"][0]).split()
+        want = tlsa(3, 1, 1, made["good"][0])
+        got = json.loads(mox.cli("dane", "makerecord", "-json", "dane-ee", "spki", "sha2-256",
+                                 made["good"][1]).stdout)
+        assert got["record"] == want and got["usage"] == 3, got
+        got = mox.cli("dane", "makerecord", "3", "0", "1", made["good"][1], check=False)
+        assert got.returncode == 1 and "selector 0" in got.stderr, got
+        assert mox.cli("dane", "makerecord", "4", "1", "1", made["good"][0],
+                       check=False).returncode == 1
+    for n, status, result in (("good", 0, "ok"), ("wrong", 1, "no-match"), ("none", 1,
+                                                                           "no-records")):
+        with t.case("dial " + n):
+            got = mox.cli("dane", "dial", "-config", "-json", "mx.%s.example:993" % n, check=False)
+            assert got.returncode == status, got
+            out = json.loads(got.stdout)
+            assert out["result"] == result and out["trace"]["steps"], out
+    for n, status, ok, words in (
+            ("good", 0, True, "matched TLSA record 2 1 1 (DANE)"),
+            ("wrong", 1, False, "no TLSA record matches"),
+            ("none", 1, True, "not verified: nothing asks for it")):
+        with t.case("dialmx " + n):
+            got = mox.cli("dane", "dialmx", "-config", "-json", n + ".example", check=False)
+            assert got.returncode == status, got
+            out = json.loads(got.stdout)
+            assert out["ok"] == ok and words in out["text"], out
+            assert out["hosts"][0]["host"] == "mx.%s.example" % n
+            steps = [(x["kind"], x.get("dnssec")) for x in out["trace"]["steps"]]
+            assert ("dns", "secure") in steps and ("tls", None) in steps, steps
+            text = mox.cli("dane", "dialmx", "-config", n + ".example", check=False).stdout
+            assert words in text and "MX %s.example" % n in text, text
