@@ -1,6 +1,7 @@
 /* What machines ask: /healthz, /readyz, /metrics (Prometheus text format 0.0.4).
  * base/metric.h holds what is counted as it happens; the figures here are looked up. */
 #include "base/metric.h"
+#include "store/msglog.h"
 #include "webui/pages.h"
 
 static const char text_type[] = "text/plain; charset=utf-8";
@@ -45,6 +46,9 @@ static void store_metrics(struct page *p, struct buf *b)
 	store_stats_get(p->gateway->store, &s);
 	metric_single(b, "mox_store_failed_operations_total", METRIC_COUNTER,
 		"Write operations that failed.", s.failed_operations);
+	metric_single(b, "mox_msglog_lost_total", METRIC_COUNTER,
+		"Refusals that found too many others waiting to be written to the message log.",
+		store_msglog_lost(p->gateway->store));
 	metric_single(b, "mox_store_failed_commits_total", METRIC_COUNTER, "Commits that failed.",
 		s.failed_commits);
 }

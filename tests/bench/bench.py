@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -31,12 +32,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 from lib.context import Context  # noqa: E402
 from lib.net import port_open, wait_for  # noqa: E402
 from lib.reap import adopt_orphans, descendants, kill_rest  # noqa: E402
+from lib.web import Browser  # noqa: E402
 
 QUICK = os.environ.get("QUICK") == "1"
 COUNT = int(os.environ.get("COUNT", 300 if QUICK else 4000))
 REPEATS = int(os.environ.get("REPEATS", 1 if QUICK else 3))
 IDLE = int(os.environ.get("IDLE", 500 if QUICK else 10000))
 RECIPIENTS = int(os.environ.get("RECIPIENTS", 20000 if QUICK else 1000000))
+LOG_ROWS = int(os.environ.get("LOG_ROWS", 100000 if QUICK else 1000000))
 SIZE = 10240
 RCPT = "x@bench.example"
 
@@ -283,6 +286,100 @@ class Bench:
         sink.wait()
 
 
+    # --- the message log ---
+
+    def log(self):
+        print("log: %d rows of 30 days, then searches and acceptance" % LOG_ROWS)
+        mox = self.t.mox(config={"LogLevel": "error"})
+        mox.admin.network("127.0.0.0/8")
+        mox.admin.domain("waits.example", relay=self.t.ip() + ":25", recipients="any", tls="none")
+        before = self.accept_rate(mox)
+        mox.stop(60)
+        start = time.monotonic()
+        log_fill(os.path.join(mox.data, "mox.db"), LOG_ROWS)
+        print("  filled in %.0f s" % (time.monotonic() - start))
+        mox.start()
+        start = time.monotonic()
+        wait_for(lambda: log_sealed(os.path.join(mox.data, "mox.db")), 600, "sealed runs", step=0.5)
+        print("  made searchable in %.0f s" % (time.monotonic() - start))
+        mox.admin.request("adminpassword", password="bench-password")
+        browser = Browser(mox.ip, 80)
+        browser.login("bench-password")
+        n = LOG_ROWS
+        for label, query in (
+                ("newest page", ""), ("address, one in the middle", "?q=u%d%%40s.example" % (n // 2)),
+                ("address, oldest", "?q=u10%40s.example"),
+                ("address that never was", "?q=nobody%40nowhere.example"),
+                ("domain of every message", "?q=r.example"), ("Message-ID", "?q=%%3Cm%d%%40s.example%%3E" % (n // 3)),
+                ("session", "?q=s%012d" % (n // 4)), ("IP of a thousandth", "?q=10.0.0.7"),
+                ("rejected", "?result=rejected"), ("address and result", "?q=r7%40r.example&result=bounced"),
+                ("one day, a week ago", "?from=%s&to=%s" % ((day(7),) * 2))):
+            took = []
+            for _ in range(5 if QUICK else 30):
+                start = time.monotonic()
+                page = browser.get("log" + query)
+                took.append((time.monotonic() - start) * 1e3)
+                assert page.status == 200, page.status
+            took.sort()
+            p95 = took[int(len(took) * 0.95)]
+            self.table.add("page of the log, %s: median (p95 %.1f ms)" % (label, p95),
+                           statistics.median(took), None, "<= 20 ms", p95 <= 20, unit=" ms")
+        after = self.accept_rate(mox)
+        self.table.add("acceptance beside a full log (empty: %.0f/s)" % before, after, None,
+                       ">= 95 %", after >= 0.95 * before, ratio=after / before)
+        mox.kill9()
+
+    def accept_rate(self, mox):
+        rate = statistics.median(self.source(mox.ip, 25, 50, COUNT, "-d", rcpt="x@waits.example")
+                                 for _ in range(REPEATS))
+        mox.admin.act("drop", to="waits.example")
+        return rate
+
+
+def day(ago):
+    return time.strftime("%Y-%m-%d", time.gmtime(time.time() - ago * 86400))
+
+
+def log_fill(path, count):
+    """Rows as they are after delivery, spread over 30 days; one in fifty was refused or failed."""
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA synchronous = OFF")
+    first = db.execute("SELECT next_id FROM queue_gauge").fetchone()[0] + 1
+    now = int(time.time() * 1000)
+    step = 30 * 86400 * 1000 // count
+
+    def rows():
+        for i in range(count):
+            results = 2 if i % 100 == 0 else 33 if i % 100 == 50 else 9
+            yield (first + i, now - (count - i) * step, results, 1, 0, 2 if results == 2 else 0,
+                   550 if results == 2 else 250, 20000, 0, "s%012d" % i, "u%d@s.example" % i,
+                   "r%d@r.example" % (i % 50000), "", "10.0.%d.%d" % (i // 1000 % 250, i % 1000 % 250),
+                   "m%d@s.example" % i, "", "User %d <u%d@s.example>" % (i, i),
+                   "Subject number %d of the bench" % i, "client.example", "", "public",
+                   "TLSv1.3 TLS_AES_256_GCM_SHA384", "", "")
+
+    def events():
+        for i in range(count):
+            if i % 100:
+                yield ((first + i) << 20, 1, now - (count - i) * step + 300,
+                       2 if i % 100 == 50 else 0, 250, 250, 0, 0, "2.0.0", "queued as 12345",
+                       "mx.r.example", "192.0.2.%d" % (i % 250), "TLSv1.3", "direct")
+
+    with db:
+        db.executemany("INSERT INTO msglog VALUES(%s)" % ",".join("?" * 24), rows())
+        db.executemany("INSERT INTO msglog_event VALUES(%s)" % ",".join("?" * 14), events())
+        db.execute("UPDATE queue_gauge SET next_id = ?", (first + count + 1,))
+    db.close()
+
+
+def log_sealed(path):
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    sealed = db.execute("SELECT sealed FROM msglog_state").fetchone()[0]
+    last = db.execute("SELECT max(id) FROM msglog").fetchone()[0]
+    db.close()
+    return sealed >= last >> 11
+
+
 def disk_note(folder):
     """How long one durable 4 KiB write takes here: what every figure rests on."""
     path, took = os.path.join(folder, "probe"), []
@@ -303,7 +400,7 @@ def disk_note(folder):
 
 
 def main():
-    parts = ("accept", "relay", "idle", "tls", "million")
+    parts = ("accept", "relay", "idle", "tls", "million", "log")
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--mox", required=True)
     ap.add_argument("--load", required=True)

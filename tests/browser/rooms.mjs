@@ -3,6 +3,11 @@
 // [name, path below /admin/]
 export const rooms = [
 	['overview', ''],
+	['log', 'log'],
+	['log-found', 'log?q=example.org&result=deferred'],
+	['log-none', 'log?q=nobody@example.org'],
+	['log-unknown', 'log?q=what+is+this'],
+	['log-entry', 'log/q1'],
 	['queue', 'queue'],
 	['queue-none', 'queue?q=nobody'],
 	['domains', 'domains'],

@@ -47,6 +47,85 @@ async function tried(page, base, address) {
 	});
 }
 
+withAndWithout('log: found by address, opened, its whole life', async (t, look) => {
+	const page = await t.page(look), domain = domainName(), peer = await t.peer({ RCPT: `451 4.3.0 later ${XSS}` });
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, domain, peer.port);
+	await sendMail(t.mox, `ann@${domain}`, [`bob@${domain}`], [`From: "${XSS.replaceAll('"', '')}" <ann@${domain}>`, `Subject: ${XSS}`, `Message-ID: <m@${domain}>`, '', 'x']);
+	await until('the attempt', async () => {
+		await page.goto(`${t.mox.base}log`);
+		await page.fill('[name=q]', `bob@${domain}`);
+		await page.click('button:has-text("Find")');
+		return await page.locator('.log tbody tr:has-text("Deferred")').count() === 1;
+	});
+	assert.match(await page.textContent('.found'), /the address/);
+	assert.ok((await page.textContent('.log tbody')).includes('<script>'), 'the subject is text');
+	await page.click('.log tbody a');
+	await page.waitForSelector('h2:has-text("Its life")');
+	assert.match(await page.textContent('.lead'), /will be tried again/);
+	const life = await page.textContent('.life');
+	assert.ok(life.includes('Received') && life.includes('Deferred') && life.includes('451') && life.includes('<script>'), life);
+	await page.locator('.life details.trace summary').first().click();
+	assert.ok(await page.locator('.life .steps li').first().isVisible(), 'the steps unfold');
+	assert.ok(!(await overflow(page)));
+	await page.click('a:has-text("still in the queue")');
+	await page.waitForSelector('h1:has-text("Message")');
+	await page.click('a:has-text("Its whole life")');
+	await page.waitForSelector('h2:has-text("Its life")');
+	for (const what of [`<m@${domain}>`, `m@${domain}`, domain]) {
+		await page.goto(`${t.mox.base}log?q=${encodeURIComponent(what)}`);
+		assert.equal(await page.locator('.log tbody tr').count(), 1, what);
+	}
+	await page.goto(`${t.mox.base}log`);
+	await page.selectOption('[name=result]', 'bounced');
+	await page.fill('[name=q]', `bob@${domain}`);
+	await page.click('button:has-text("Find")');
+	await page.waitForSelector('.nothing:has-text("matches this")');
+});
+
+test('log: pages of 50, older and newest', async (t) => {
+	const page = await t.page({ js: false }), domain = domainName(), peer = await t.peer();
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, domain, peer.port);
+	for (let i = 0; i < 60; i++) await sendMail(t.mox, `n${i}@${domain}`, [`x@${domain}`], [`Subject: number ${i}`, '', 'x']);
+	await page.goto(`${t.mox.base}log?q=${domain}`);
+	assert.equal(await page.locator('.log tbody tr').count(), 50);
+	assert.ok((await page.textContent('.log tbody tr')).includes(`n59@${domain}`), 'newest first');
+	await page.click('a:has-text("Older")');
+	assert.equal(await page.locator('.log tbody tr').count(), 10);
+	assert.ok((await page.locator('.log tbody tr').last().textContent()).includes(`n0@${domain}`));
+	await page.click('a:has-text("Newest")');
+	assert.equal(await page.locator('.log tbody tr').count(), 50);
+});
+
+test('log: live rows come by themselves, change with what happens, and can be paused', async (t) => {
+	const page = await t.page({}), domain = domainName(), peer = await t.peer({ RCPT: '451 4.3.0 later' });
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, domain, peer.port);
+	await page.goto(`${t.mox.base}log?q=${domain}`);
+	assert.equal(await page.locator('.log tbody tr').count(), 0);
+	await page.waitForSelector('.tail .chip:has-text("Live") >> visible=true');
+	const row = page.locator('.log tbody tr', { hasText: `live@${domain}` });
+	await sendMail(t.mox, `live@${domain}`, [`x@${domain}`], [`Subject: ${XSS}`, '', 'x']);
+	await sendMail(t.mox, 'a@elsewhere.example', ['b@elsewhere.example'], ['Subject: not looked for', '', 'x']);
+	await until('the row', async () => await row.count() === 1 && (await row.textContent()).includes('Deferred'));
+	assert.ok((await row.textContent()).includes('<script>'), 'the subject is text');
+	assert.equal(await page.locator('.log tbody tr').count(), 1, 'only what is looked for');
+	assert.equal(await page.locator('.nothing').count(), 0);
+	peer.replies.RCPT = '250 2.1.5 ok';
+	const queue = await t.page({});
+	await login(queue, t.mox.base);
+	await queue.goto(`${t.mox.base}queue/${await row.getAttribute('data-id')}`);
+	await queue.click('button:has-text("Try now")');
+	await until('the change', async () => (await row.textContent()).includes('Delivered'));
+	await page.click('.tail button:has-text("Pause")');
+	await sendMail(t.mox, `paused@${domain}`, [`x@${domain}`], ['Subject: y', '', 'x']);
+	await sleep(700);
+	assert.equal(await page.locator('.log tbody tr').count(), 1);
+	await page.click('.tail button:has-text("Go on")');
+	await until('what was missed', async () => await page.locator('.log tbody tr').count() === 2);
+});
+
 withAndWithout('log in: wrong, then right, then out', async (t, look) => {
 	const page = await t.page(look);
 	await page.goto(`${t.mox.base}domains`);
