@@ -138,7 +138,9 @@ int cmd_dmarc_lookup(const struct cli *cli, struct err *err)
 	struct arena *a = arena_open();
 	struct dns_asker q = {.dns = dns, .deadline = deadline_in_ms(LOOKUP_MS)};
 	dmarc_lookup(&q, str_from(ascii), a, &l);
+	bool secure = l.secure; /* of the policy alone */
 	dmarc_lookup_org(&q, a, &l);
+	l.secure = secure;
 	if (cli_option(cli, "json") != NULL) {
 		json_t *out = lookup_json(&l);
 		cli_object_print(out, true);

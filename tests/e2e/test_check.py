@@ -219,7 +219,7 @@ def test_dmarc_commands(t):
 
     def verify(raw, sender, *args):
         return run("verify", *args, "-config", "-ip", s.client, "-mailfrom", sender, "-helo",
-                   "mx.good.example", stdin=raw)
+                   "mx.good.example", stdin=raw.decode())
 
     with t.case("lookup"):
         status, out = run("lookup", "-config", "good.example")
