@@ -18,7 +18,7 @@ static const struct entry {
 	{NULL, "routes", "Routes", "transports"},
 	{NULL, "transports", "Transports", ""},
 	{NULL, "networks", "Networks", ""},
-	{NULL, "lists", "Allow and deny", ""},
+	{NULL, "lists", "Allow and deny", "blocklists"},
 	{NULL, "sealers", "Trusted forwarders", ""},
 	{NULL, "listeners", "Listeners", ""},
 

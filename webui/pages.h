@@ -62,6 +62,13 @@ void page_transport_new(struct page *p);
 void page_transport_edit(struct page *p);
 void page_transport_delete(struct page *p);
 
+void page_lists(struct page *p);
+void page_list_new(struct page *p);
+void page_list_edit(struct page *p);
+void page_list_delete(struct page *p);
+void page_blocklist_new(struct page *p);
+void page_blocklist_edit(struct page *p);
+void page_blocklist_delete(struct page *p);
 void page_networks(struct page *p);
 void page_network_new(struct page *p);
 void page_network_edit(struct page *p);

@@ -23,6 +23,11 @@ static const char *const auth_results[METRIC_AUTH_MAX] = {"ok", "failed", "limit
 static const char *const levels[] = {"error", "warn", "info", "debug"};
 enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
 
+static const char *const dns_types[METRIC_DNS_TYPE_MAX] = {
+	"A", "AAAA", "MX", "TXT", "PTR", "TLSA", "CNAME", "other"};
+static const char *const dns_statuses[METRIC_DNS_STATUSES] = {
+	"ok", "nxdomain", "nodata", "bogus", "failed", "timeout"};
+
 struct label {
 	const char *name; /* NULL: there is none */
 	const char *const *values;
@@ -66,6 +71,10 @@ static const struct {
 	[METRIC_PAGES] = {"mox_pages_total", METRIC_COUNTER,
 		"HTTP requests by class of the status.", {"status", classes, METRIC_CLASS_MAX},
 		{NULL, NULL, 0}},
+	[METRIC_DNS_LOOKUPS] = {"mox_dns_lookups_total", METRIC_COUNTER,
+		"DNS look-ups, from the cache or not, by type and result.",
+		{"type", dns_types, METRIC_DNS_TYPE_MAX},
+		{"result", dns_statuses, METRIC_DNS_STATUSES}},
 };
 
 static _Atomic int64_t cells[METRIC_MAX][CELLS_MAX]; /* like the log, one of the few globals */
@@ -93,6 +102,12 @@ static const struct {
 		1000000},
 	[METRIC_PAGE_SECONDS] = {"mox_page_seconds", "Time to make a page, by route.",
 		{"route", NULL, 0}, {1000, 2000, 5000, 10000, 20000, 60000, 200000, 1000000},
+		1000000},
+	[METRIC_DNS_SECONDS] = {"mox_dns_lookup_seconds",
+		"Time of a DNS look-up; those answered from the cache take under a millisecond.",
+		{NULL, NULL, 0},
+		{200, 1000, 5000, 20000, 50000, 100000, 250000, 500000, 1000000, 2500000, 5000000,
+			10000000},
 		1000000},
 };
 

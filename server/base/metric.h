@@ -25,8 +25,21 @@ enum metric {
 	METRIC_AUTH,                /* enum metric_auth_at, enum metric_auth_result */
 	METRIC_LOG_LINES,           /* enum log_level */
 	METRIC_PAGES,               /* enum metric_class */
+	METRIC_DNS_LOOKUPS, /* enum metric_dns_type, in the order of dns's enum dns_status */
 	METRIC_MAX
 };
+enum metric_dns_type {
+	METRIC_DNS_A,
+	METRIC_DNS_AAAA,
+	METRIC_DNS_MX,
+	METRIC_DNS_TXT,
+	METRIC_DNS_PTR,
+	METRIC_DNS_TLSA,
+	METRIC_DNS_CNAME,
+	METRIC_DNS_OTHER,
+	METRIC_DNS_TYPE_MAX
+};
+enum { METRIC_DNS_STATUSES = 6 };
 
 enum metric_service { /* in the order of daemon's enum listener_role */
 	METRIC_SERVICE_SMTP,
@@ -91,6 +104,7 @@ enum metric_histogram {
 	METRIC_STORE_COMMIT_OPERATIONS, /* operations in one commit */
 	METRIC_DELIVERY_SECONDS,        /* one attempt; us; enum metric_delivery */
 	METRIC_PAGE_SECONDS,            /* us; metric_page_routes */
+	METRIC_DNS_SECONDS,             /* one look-up; us. Those from the cache take under 1 ms */
 	METRIC_HISTOGRAM_MAX
 };
 enum { METRIC_PAGE_ROUTES_MAX = 400 };

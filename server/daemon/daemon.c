@@ -83,6 +83,8 @@ int daemon_start(struct daemon *d, struct gateway *g, struct listener_http http,
 			c->hostname, "data", c->data_dir, NULL);
 	config_release(c);
 	if (rc == 0)
+		d->selftest = selftest_start(g);
+	if (rc == 0)
 		(void)sd_notify(0, "READY=1\nSTATUS=running");
 	return rc;
 }
@@ -120,6 +122,11 @@ void daemon_drain(struct daemon *d)
 
 	(void)sd_notify(0, "STOPPING=1\nSTATUS=waiting for open sessions");
 	ctl_stop(&d->ctl);
+	pthread_mutex_lock(&d->lock);
+	struct selftest *test = d->selftest;
+	d->selftest = NULL; /* a reload leaves it alone from now on */
+	pthread_mutex_unlock(&d->lock);
+	selftest_stop(&test);
 	pthread_mutex_lock(&d->lock);
 	d->stopping = 1;
 	for (size_t i = 0; i < d->listener_count; i++)

@@ -21,7 +21,14 @@ struct daemon {
 	char config_problem[512];
 	int64_t config_loaded_s;
 	struct health_check resolver;
+	struct selftest *selftest; /* NULL: not tested */
 };
+
+/* --- selftest.c --- */
+
+struct selftest *selftest_start(struct gateway *g);
+void selftest_again(struct selftest *t); /* soon; NULL is fine */
+void selftest_stop(struct selftest **t); /* waits for it, at most about a second */
 
 /* Opens every address c wants that is not among old; *out has the opened ones and those
  * of old that stay, in order of c. On failure nothing stays open. */

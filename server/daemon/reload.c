@@ -280,6 +280,8 @@ int gateway_reload(struct gateway *g, struct err *err)
 	snprintf(d->config_problem, sizeof(d->config_problem), "%s", rc < 0 ? err->text : "");
 	if (rc == 0)
 		d->config_loaded_s = clock_unix_s();
+	if (rc == 0)
+		selftest_again(d->selftest);
 	pthread_mutex_unlock(&d->lock);
 	if (rc < 0)
 		log_event(LOG_LEVEL_ERROR, "config.reload", "result", "refused, the old one stays",

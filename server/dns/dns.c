@@ -1,6 +1,7 @@
 #include "dns/internal.h"
 
 #include "base/mem.h"
+#include "base/metric.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,31 @@ static void fixture_ask_many(const struct fixture *f, const struct dns_request *
 			NULL);
 }
 
+static enum metric_dns_type metric_type(enum dns_type type)
+{
+	switch (type) {
+	case DNS_A:
+		return METRIC_DNS_A;
+	case DNS_AAAA:
+		return METRIC_DNS_AAAA;
+	case DNS_MX:
+		return METRIC_DNS_MX;
+	case DNS_TXT:
+		return METRIC_DNS_TXT;
+	case DNS_PTR:
+		return METRIC_DNS_PTR;
+	case DNS_TLSA:
+		return METRIC_DNS_TLSA;
+	case DNS_CNAME:
+		return METRIC_DNS_CNAME;
+	case DNS_NS:
+	case DNS_SRV:
+	case DNS_CAA:
+		break;
+	}
+	return METRIC_DNS_OTHER;
+}
+
 int dns_lookup_many(struct dns *d, const struct dns_request *requests, size_t count,
 	struct deadline deadline, struct arena *arena, struct dns_answer *answers, struct err *err)
 {
@@ -81,11 +107,15 @@ int dns_lookup_many(struct dns *d, const struct dns_request *requests, size_t co
 			return err_set(err, ERR_BUG, "dns: \"%.300s\" cannot be asked for",
 				requests[i].name);
 	}
+	int64_t begin_us = clock_mono_us();
 	if (d->resolver != NULL)
 		resolver_ask(d->resolver, requests, count, deadline, arena, answers);
 	else
 		fixture_ask_many(d->fixture, requests, count, deadline, arena, answers);
 	for (size_t i = 0; i < count; i++) {
+		metric_inc(METRIC_DNS_LOOKUPS, metric_type(requests[i].type),
+			(unsigned)answers[i].status);
+		metric_observe(METRIC_DNS_SECONDS, 0, clock_mono_us() - begin_us);
 		if (requests[i].type == DNS_MX || requests[i].type == DNS_SRV)
 			dns_records_sort(answers[i].records, answers[i].count);
 	}

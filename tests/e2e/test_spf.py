@@ -5,6 +5,8 @@ import socket
 import time
 
 from lib.context import root
+from lib.mox import ADMIN_PASSWORD
+from lib.web import Browser
 
 LONG = "x" * 200
 ZONE = [
@@ -309,3 +311,90 @@ def test_lists_commands(t):
                        check=False).returncode == 1
         mox.cli("config", "dnsbl", "rm", "bl.example", "-config")
         assert rows("config", "dnsbl", "list") == []
+
+
+@root
+def test_lists_pages(t):
+    """The same in the browser, without JavaScript."""
+    mox = t.mox(tls=False, listener={"SMTP": {"Enabled": True, "DNSBLs": ["conf.example"]}})
+    mox.cli("setadminpassword", "-config", stdin=ADMIN_PASSWORD + "\n")
+    b = Browser(mox.ip, mox.admin_port)
+    b.login(ADMIN_PASSWORD)
+    with t.case("empty"):
+        page = b.get("lists")
+        assert page.status == 200 and "Nobody is listed" in page.text, page.text
+        assert "conf.example" in page.text and "mox.conf, listener public only" in page.text
+    with t.case("an entry: made, shown, changed, removed"):
+        b.get("lists/new")
+        page = b.submit("value", value="192.0.2.0/24", list="deny", expires="2199-12-31",
+                        comment="<b>spam</b>")
+        assert "192.0.2.0/24" in page.text and "Denied" in page.text, page.text
+        assert "<b>spam</b>" not in page.html
+        b.get("lists/1")
+        page = b.submit("value", list="allow")
+        assert "Allowed" in page.text and "2199" in page.html, page.text
+        assert "No entry" in b.get("lists?list=deny").text
+        assert "192.0.2.0/24" in b.get("lists?q=SPAM&list=allow").text
+    for fields, words in (({"value": "192.0.2.1/24"}, "192.0.2.0/24"),
+                          ({"value": "192.0.2.0/24"}, "already"),
+                          ({"value": ""}, "Enter an IP address"),
+                          ({"value": "x.example", "expires": "soon"}, "number of days"),
+                          ({"value": "x.example", "expires": "2001-01-01"}, "past")):
+        with t.case("refused: %r" % fields):
+            b.get("lists/new")
+            page = b.submit("value", list="deny", **fields)
+            assert page.status == 422 and words in page.text, page.text
+    with t.case("removed"):
+        b.get("lists/1/delete")
+        assert "Nobody is listed" in b.submit().text
+        assert b.get("lists/1").status == 404
+    with t.case("many, in pages"):
+        for i in range(60):
+            mox.cli("config", "list", "add", "d%d.example" % i, "deny", "-config")
+        page = b.get("lists")
+        assert page.text.count("and names below it") == 50, page.text.count("and names below it")
+        page = b.get("lists?q=&before=%s" % page.html.split("before=")[1].split('"')[0])
+        assert page.text.count("and names below it") == 10
+    with t.case("a block list"):
+        b.get("blocklists/new")
+        page = b.submit("zone", zone="BL.Example", enabled="on")
+        assert "bl.example" in page.text and "Not tested yet" in page.text, page.text
+        b.get("blocklists/1")
+        page = b.submit("zone", enabled=None)
+        assert "Switched off" in page.text, page.text
+        b.get("blocklists/new")
+        assert b.submit("zone", zone="192.0.2.1").status == 422
+        b.get("blocklists/1/delete")
+        assert "bl.example" not in b.submit().text
+
+
+@root
+def test_resolver_selftest(t):
+    """What the daemon finds out about DNS is in its log and on its pages."""
+    nsd = t.nsd({"a.example": []})
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind((t.ip(), 53))
+    for name, resolver, result in (
+            ("nobody answers", {"TrustAnchorFile": "none",
+                                "Forward": [silent.getsockname()[0] + "@53"]}, "not-reachable"),
+            ("refused", {"TrustAnchorFile": nsd.anchor, "Forward": ["%s@53" % nsd.ip]},
+             "not-reachable")):
+        with t.case(name):
+            begin = time.monotonic()
+            mox = t.mox(tls=False, start=False, config={"Resolver": resolver})
+            mox.settings["Resolver"]["Forward"] = resolver["Forward"]
+            mox.write()
+            mox.start()
+            assert time.monotonic() - begin < 8, "the start waits for the network"
+            mox.wait_log("result=%s" % result, 15)
+            mox.cli("setadminpassword", "-config", stdin=ADMIN_PASSWORD + "\n")
+            b = Browser(mox.ip, mox.admin_port)
+            b.login(ADMIN_PASSWORD)
+            assert "Check Resolver in mox.conf" in b.get("machine").text
+            mark = mox.mark()
+            mox.reload()
+            mox.wait_log("result=%s" % result, 15, start=mark)
+            begin = time.monotonic()
+            mox.stop()
+            assert time.monotonic() - begin < 6
+    silent.close()

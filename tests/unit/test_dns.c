@@ -1,6 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include "dns/internal.h"
+#include "dns/selftest.h"
 
 #include <stdio.h>
 
@@ -385,6 +386,51 @@ static void fixture_takes_its_time(void **state)
 	arena_close(&a);
 }
 
+/* What the self-test says of each kind of network. */
+static void selftest_tells_networks_apart(void **state)
+{
+	static const struct {
+		const char *world;
+		bool validating, own;
+		enum dns_selftest_state want;
+		const char *words;
+	} cases[] = {
+		{"all-authentic\n. NS a.root.example.\norg. NS ns.example.\n", true, false,
+			DNS_SELFTEST_OK, "validated"},
+		{". NS a.root.example.\norg. NS ns.example.\n", true, false, DNS_SELFTEST_NO_DNSSEC,
+			"the root zone"},
+		{"authentic: ns .\n. NS a.root.example.\norg. NS ns.example.\n", true, false,
+			DNS_SELFTEST_NO_DNSSEC, "for org"},
+		{"bogus: ns . signature expired\norg. NS ns.example.\n", true, false,
+			DNS_SELFTEST_NO_DNSSEC, "bogus"},
+		{". NS a.root.example.\norg. NS ns.example.\n", false, false, DNS_SELFTEST_OFF,
+			"turned off"},
+		{"fail: ns .\nfail: ns org.\n", true, false, DNS_SELFTEST_UNREACHABLE, "port 53"},
+		{"timeout: ns .\ntimeout: ns org.\n", true, false, DNS_SELFTEST_UNREACHABLE,
+			"can be reached"},
+		{"fail: ns .\nfail: ns org.\n", true, true, DNS_SELFTEST_UNREACHABLE,
+			"Check Resolver"},
+	};
+	atomic_int stop = 1;
+	struct dns_selftest got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dns *d = world_open(cases[i].world);
+		struct dns_selftest_options opt = {.validating = cases[i].validating,
+			.own_servers = cases[i].own,
+			.patience_ms = 30};
+		dns_selftest(d, &opt, &got);
+		print_message("case %zu: %s\n", i, got.text);
+		assert_int_equal(got.state, cases[i].want);
+		assert_non_null(strstr(got.text, cases[i].words));
+		opt.stop = &stop;
+		dns_selftest(d, &opt, &got);
+		assert_int_equal(got.state, DNS_SELFTEST_STOPPED);
+		dns_close(&d);
+	}
+}
+
 /* RFC 8914: libunbound's words and the code that says the same. */
 static void extended_errors(void **state)
 {
@@ -488,6 +534,7 @@ int main(void)
 		cmocka_unit_test(addresses_and_ptr),
 		cmocka_unit_test(names_of_odd_octets),
 		cmocka_unit_test(fixture_takes_its_time),
+		cmocka_unit_test(selftest_tells_networks_apart),
 		cmocka_unit_test(extended_errors),
 		cmocka_unit_test(bad_questions),
 		cmocka_unit_test(bad_fixtures_name_the_line),
