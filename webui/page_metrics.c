@@ -79,6 +79,16 @@ static void delivery_metrics(struct queue *queue, struct buf *b)
 		"Connections opened to deliver mail.", q.connections_opened);
 	metric_single(b, "mox_out_connections_reused_total", METRIC_COUNTER,
 		"Deliveries over a connection that was open already.", q.connections_reused);
+	metric_head(b, "mox_out_tls_handshakes_total", METRIC_COUNTER,
+		"TLS handshakes with servers that take mail.");
+	metric_sample(b, "mox_out_tls_handshakes_total", "kind", "full", q.tls_full);
+	metric_sample(b, "mox_out_tls_handshakes_total", "kind", "resumed", q.tls_resumed);
+	metric_single(b, "mox_out_destinations_looked_up_total", METRIC_COUNTER,
+		"Destinations whose MX records and policies were looked up.", q.plans_made);
+	metric_single(b, "mox_out_destinations_known_total", METRIC_COUNTER,
+		"Times a look-up was still good for another delivery.", q.plans_shared);
+	metric_single(b, "mox_out_hosts_looked_up_total", METRIC_COUNTER,
+		"MX hosts whose addresses and TLSA records were looked up.", q.plan_hosts);
 	metric_single(
 		b, "mox_next_hops_down", METRIC_GAUGE, "Next hops known to be down.", q.hops_down);
 }

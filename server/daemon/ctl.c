@@ -71,6 +71,11 @@ static int status(struct gateway *g, struct conn *c, struct err *err)
 		json_pack("{s:I, s:I, s:I, s:I, s:I}", "active", (json_int_t)q.active, "delivered",
 			(json_int_t)q.delivered, "deferred", (json_int_t)q.deferred, "failed",
 			(json_int_t)q.failed, "hops_down", (json_int_t)q.hops_down));
+	json_object_set_new(line, "outgoing_tls",
+		json_pack("{s:I, s:I, s:I, s:I, s:I}", "handshakes_full", (json_int_t)q.tls_full,
+			"handshakes_resumed", (json_int_t)q.tls_resumed, "destinations_looked_up",
+			(json_int_t)q.plans_made, "destinations_known", (json_int_t)q.plans_shared,
+			"hosts_looked_up", (json_int_t)q.plan_hosts));
 	json_object_set_new(line, "listeners", json_listeners(h));
 	free(h);
 	return control_answer(c, line, err);

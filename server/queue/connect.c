@@ -468,11 +468,9 @@ static int session_dial(struct connect_walk *w, const struct ip *ip,
 	s->port = host->port;
 	*out = s;
 	int rc = smtp_client_open(&conn, &o, &s->client, outcome, failure);
-	if (outcome->helo[0] != '\0' && outcome->type == TLS_RESULT_SUCCESS && rc == 0 &&
-		smtp_client_tls(s->client) != NULL)
-		atomic_fetch_add(
-			smtp_client_tls(s->client)->resumed ? &d->q->tls_resumed : &d->q->tls_full,
-			1);
+	const struct tls_info *tls = rc == 0 ? smtp_client_tls(s->client) : NULL;
+	if (tls != NULL)
+		atomic_fetch_add(tls->resumed ? &d->q->tls_resumed : &d->q->tls_full, 1);
 	return rc;
 }
 

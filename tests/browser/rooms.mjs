@@ -19,6 +19,8 @@ export const rooms = [
 	['transport-new', 'transports/new'],
 	['networks', 'networks'],
 	['network-new', 'networks/new'],
+	['destinations', 'destinations'],
+	['destination-new', 'destinations/new'],
 	['machine', 'machine'],
 	['metrics', 'metrics'],
 	['password', 'password'],
@@ -34,4 +36,5 @@ export const states = [
 	['address-new', 'domains/3/new'],
 	['account', 'accounts/2'],
 	['transport', 'transports/1'],
+	['destination', 'destinations/partner.example'],
 ];

@@ -420,3 +420,60 @@ def test_commands(t):
             assert ("dns", "secure") in steps and ("tls", None) in steps, steps
             text = mox.cli("dane", "dialmx", "-config", n + ".example", check=False).stdout
             assert words in text and "MX %s.example" % n in text, text
+
+
+@root
+@timeout(180)
+def test_a_thousand_messages(t):
+    """Look-ups and handshakes do not grow with the number of messages."""
+    ip = t.ip()
+    certs = Issuer(t.folder("issuer"))
+    made = certs.leaf("mx.many.example")
+    mox = world(t, {"many.example": ["@ IN MX 10 mx", "mx IN A " + ip,
+                                     "_25._tcp.mx IN TLSA " + tlsa(3, 1, 1, made[0])]},
+                Queue=dict(QUEUE, IdleConnection="10s"))
+    peer = t.peer(ip=ip, cert=made)
+    total = 1000
+    with mox.talk(port=25) as s:
+        s.ehlo()
+        for _ in range(total):
+            s.send(b"MAIL FROM:<anna@in.example>\r\nRCPT TO:<x@many.example>\r\nDATA\r\n")
+            for want in (250, 250, 354):
+                assert s.reply().code == want
+            s.cmd(message(to="x@many.example") + b".", 250)
+    mox.wait_empty(60)
+    assert len(peer.taken()) == total
+    stats = json.loads(mox.cli("status", "-config", "-json").stdout)
+    tls = stats["outgoing_tls"]
+    with t.case("few connections"):
+        assert peer.connections() <= 20, peer.connections()
+    with t.case("one look-up of the destination and its host"):
+        assert tls["destinations_looked_up"] == 1 and tls["hosts_looked_up"] == 1, tls
+    with t.case("handshakes"):
+        assert tls["handshakes_full"] + tls["handshakes_resumed"] == peer.connections(), tls
+        assert tls["handshakes_full"] <= 20, tls
+    with t.case("TLS results count sessions, not messages"):
+        got = results(mox, "many.example")["mx.many.example"]
+        assert got["type"] == "tlsa" and got["ok"] == peer.connections() and not got["bad"], got
+
+
+@root
+@timeout(120)
+def test_postfix_takes_it(t):
+    """A real Postfix in a signed zone, with the TLSA record of its certificate."""
+    ip = t.ip()
+    certs = Issuer(t.folder("issuer"))
+    made = certs.leaf("mx.far.example", chain=[certs.root[0]])
+    there = t.postfix(ip=ip, hostname="mx.far.example", domains=["far.example"], cert=made)
+    mox = world(t, {"far.example": ["@ IN MX 10 mx", "mx IN A " + ip,
+                                    "_25._tcp.mx IN TLSA " + tlsa(2, 0, 1, made[0], 1)]},
+                Queue=QUEUE)
+    mid = unique() + "@far"
+    mox.send("anna@in.example", "b@far.example", message(mid=mid))
+    got = there.maildir.wait_mid(mid, 20).decode()
+    assert "using TLSv1.3" in " ".join(got.split()), got
+    mox.wait_empty()
+    assert "verified" in [l for l in mox.text().splitlines() if "queue.delivered" in l][-1]
+    kept = results(mox, "far.example")
+    assert kept["mx.far.example"]["ok"] == 1 and kept["mx.far.example"]["type"] == "tlsa", kept
+    assert kept["mx.far.example"]["strings"] == [tlsa(2, 0, 1, made[0], 1)], kept
