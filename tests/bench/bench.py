@@ -12,6 +12,7 @@ What is compared, so that the figures mean the same on both sides:
 - STARTTLS: new connection, TLS 1.3, P-256 key and group, no resumption.
 - Million: recipients at 1,000 domains whose next hop refuses; then acceptance and delivery
   for others, compared with the same before.
+- Pages: see pages.py; mox alone.
 Postfix runs with its default durability and more processes than by default, else 50 or 200
 sessions would wait in line."""
 import argparse
@@ -29,6 +30,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
+import pages  # noqa: E402
 from lib.context import Context  # noqa: E402
 from lib.net import port_open, wait_for  # noqa: E402
 from lib.reap import adopt_orphans, descendants, kill_rest  # noqa: E402
@@ -285,6 +287,10 @@ class Bench:
         sink.kill()
         sink.wait()
 
+    def pages(self):
+        print("pages: a full log, a long queue, many domains, and mail that flows")
+        pages.run(self, QUICK)
+
 
     # --- the message log ---
 
@@ -400,7 +406,7 @@ def disk_note(folder):
 
 
 def main():
-    parts = ("accept", "relay", "idle", "tls", "million", "log")
+    parts = ("accept", "relay", "idle", "tls", "million", "log", "pages")
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--mox", required=True)
     ap.add_argument("--load", required=True)

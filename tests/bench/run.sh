@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh [PART...] - mox beside Postfix on this machine, in one run: make bench.
-# Parts: accept relay idle tls million log; all of them when none is named.
+# Parts: accept relay idle tls million log pages; all of them when none is named.
 # COUNT (messages a measurement), REPEATS, IDLE (sessions), RECIPIENTS can be set; QUICK=1
 # is a short run that only shows that it works. Ends with a table.
 set -e
