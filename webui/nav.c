@@ -24,6 +24,7 @@ static const struct entry {
 
 	{"Security", "certificates", "Certificates", ""},
 	{NULL, "mtasts", "MTA-STS", ""},
+	{NULL, "tlsresults", "TLS results", ""},
 	{NULL, "destinations", "Destinations", ""},
 	{NULL, "reports", "Reports", ""},
 

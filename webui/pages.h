@@ -82,6 +82,10 @@ void page_destination_delete(struct page *p);
 void page_tokens(struct page *p);
 void page_token_delete(struct page *p);
 
+void page_mtasts(struct page *p);
+void page_mtasts_act(struct page *p);
+void page_tlsresults(struct page *p);
+
 void page_password(struct page *p);
 
 void page_login(struct page *p);

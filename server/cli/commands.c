@@ -211,6 +211,22 @@ static const struct cli_flag log_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag mtasts_flags[] = {
+	{"text", "TEXT", "only domains with this in them"},
+	{"mode", "MODE", "enforce, testing, none or backoff"},
+	{"limit", "N", "no more than so many"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag tlsresults_flags[] = {
+	{"policy_domain", "TEXT", "only with this in the policy domain"},
+	{"recipient_domain", "TEXT", "only with this in the recipient domain"},
+	{"day", "YYYYMMDD", "only of this UTC day"},
+	{"failures", NULL, "only with failures"},
+	{"limit", "N", "no more than so many"},
+	{NULL, NULL, NULL},
+};
+
 const struct cli_command cli_commands[] = {
 	{"serve", "", "run the gateway", NULL, NULL, 0, 0, false},
 	{"localserve", "", "try it: loopback only, any recipient, ready-made account", NULL,
@@ -325,6 +341,16 @@ const struct cli_command cli_commands[] = {
 	{"dmarc lookup", "DOMAIN", "what its owner asks for", cmd_dmarc_lookup, NULL, 1, 1, false},
 	{"dmarc verify", "", "is the message on stdin from whom it says", cmd_dmarc_verify,
 		dmarc_flags, 0, 0, false},
+	{"mtasts lookup", "DOMAIN", "record and policy a domain publishes now", cmd_mtasts_lookup,
+		NULL, 1, 1, false},
+	{"mtasts cache list", "", "policies of other domains in use", cmd_mtasts_cache_list,
+		mtasts_flags, 0, 0, false},
+	{"mtasts cache refresh", "DOMAIN", "fetch its policy now", cmd_mtasts_cache_act, NULL, 1, 1,
+		false},
+	{"mtasts cache forget", "DOMAIN", "until mail for it is sent again", cmd_mtasts_cache_act,
+		NULL, 1, 1, false},
+	{"tlsresults list", "", "what became of TLS in deliveries, not yet reported",
+		cmd_tlsresults_list, tlsresults_flags, 0, 0, false},
 	{"dnsbl check", "ZONE IP", "is an address on a DNS block list", cmd_dnsbl_check, NULL, 2, 2,
 		false},
 	{"dnsbl checkhealth", "ZONE", "does a block list behave as one", cmd_dnsbl_checkhealth,

@@ -30,6 +30,11 @@ int cmd_dkim_txt(const struct cli *cli, struct err *err);
 int cmd_dkim_lookup(const struct cli *cli, struct err *err);
 int cmd_arc_verify(const struct cli *cli, struct err *err);
 
+int cmd_mtasts_lookup(const struct cli *cli, struct err *err);
+int cmd_mtasts_cache_list(const struct cli *cli, struct err *err);
+int cmd_mtasts_cache_act(const struct cli *cli, struct err *err); /* refresh, forget */
+int cmd_tlsresults_list(const struct cli *cli, struct err *err);
+
 int cmd_dnsbl_check(const struct cli *cli, struct err *err);
 int cmd_dnsbl_checkhealth(const struct cli *cli, struct err *err);
 int cmd_dane_dial(const struct cli *cli, struct err *err);

@@ -25,6 +25,8 @@ struct control { /* what the verbs work on; outlives the calls */
 	struct store *store;
 	struct queue *queue; /* NULL: no daemon, the store is changed directly */
 	struct config_holder *config;
+	struct dns *dns; /* these two NULL without a daemon */
+	struct mtasts *mtasts;
 };
 
 /* Reads one request: 1, 0 at the end of input, -1 not to be understood (ERR_PERM) or gone

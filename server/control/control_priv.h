@@ -31,6 +31,8 @@ extern const struct verb control_queue_verbs[], control_directory_verbs[], contr
 	control_import_verbs[], control_address_verbs[], control_token_verbs[],
 	control_hold_verbs[], control_log_verbs[], control_lists_verbs[], control_override_verbs[];
 
+extern const struct verb control_tls_verbs[];
+
 /* Writes {"row": row}; takes the reference. */
 int call_row(struct call *call, json_t *row, struct err *err) MUST_USE;
 

@@ -208,7 +208,11 @@ int ctl_start(struct gateway *g, struct ctl **out, struct err *err)
 	*out = NULL;
 	ctl->fd = -1;
 	ctl->gateway = g;
-	ctl->control = (struct control){.store = g->store, .queue = g->queue, .config = g->config};
+	ctl->control = (struct control){.store = g->store,
+		.queue = g->queue,
+		.config = g->config,
+		.dns = g->dns,
+		.mtasts = g->mtasts};
 	if (socket_open(ctl, store_data_dir(g->store), err) < 0)
 		goto fail;
 	ctl->registry = session_registry_new();

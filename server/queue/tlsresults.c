@@ -55,17 +55,24 @@ static void policy_map(struct arena *a, const struct tls_result *r, struct store
 		out->details[i] = detail_map(a, &r->details[i]);
 }
 
+static bool is_literal(const char *domain)
+{
+	struct ip ip;
+
+	return *domain == '\0' || *domain == '[' || ip_parse(str_from(domain), &ip);
+}
+
 size_t tls_results_rows(struct arena *a, const struct tls_results_about *about,
-	const struct tls_result *results, size_t count, struct store_tls_result **rows)
+	const struct tls_result *const *results, size_t count, struct store_tls_result **rows)
 {
 	size_t n = 0;
 
 	*rows = arena_alloc(a, (count + 1) * sizeof(**rows));
-	if (!about->direct || about->recipient_domain[0] == '[' ||
-		about->recipient_domain[0] == '\0' || about->config->no_outgoing_tls_reports)
+	if (!about->direct || is_literal(about->recipient_domain) ||
+		about->config->no_outgoing_tls_reports)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct tls_result *r = &results[i];
+		const struct tls_result *r = results[i];
 		if (r->domain == NULL || r->domain[0] == '\0')
 			continue;
 		/* Nothing was tried and nothing is to be told: no row. */

@@ -302,6 +302,7 @@ static void what_is_recorded(void **state)
 			.success = 1},
 		{.type = TLS_POLICY_NONE, .is_host = true, .domain = "mx2.dest.example"},
 	};
+	const struct tls_result *const list[] = {&results[0], &results[1], &results[2]};
 	struct tls_results_about about = {.config = c,
 		.recipient_domain = "dest.example",
 		.direct = true,
@@ -310,7 +311,7 @@ static void what_is_recorded(void **state)
 
 	(void)state;
 	assert_true(ip_parse(STR("192.0.2.7"), &results[0].details[0].receiving_ip));
-	assert_int_equal(tls_results_rows(arena, &about, results, 3, &rows), 2);
+	assert_int_equal(tls_results_rows(arena, &about, list, 3, &rows), 2);
 	assert_int_equal(rows[0].day, 20261123);
 	assert_true(str_eq(rows[0].policy_domain, STR("dest.example")));
 	assert_true(str_eq(rows[1].policy_domain, STR("mx.dest.example")));
@@ -323,19 +324,21 @@ static void what_is_recorded(void **state)
 	assert_int_equal(d->failed_session_count, 1);
 	assert_true(str_eq(rows[1].policies[0].type, STR("tlsa")));
 	about.now_s++;
-	assert_int_equal(tls_results_rows(arena, &about, results, 3, &rows), 2);
+	assert_int_equal(tls_results_rows(arena, &about, list, 3, &rows), 2);
 	assert_int_equal(rows[0].day, 20261124);
 	about.is_tls_report = true;
-	assert_int_equal(tls_results_rows(arena, &about, results, 3, &rows), 2);
+	assert_int_equal(tls_results_rows(arena, &about, list, 3, &rows), 2);
 	assert_false(rows[0].send_report || rows[1].send_report);
 	about.direct = false;
-	assert_int_equal(tls_results_rows(arena, &about, results, 3, &rows), 0);
+	assert_int_equal(tls_results_rows(arena, &about, list, 3, &rows), 0);
 	about.direct = true;
 	about.recipient_domain = "[192.0.2.1]";
-	assert_int_equal(tls_results_rows(arena, &about, results, 3, &rows), 0);
+	assert_int_equal(tls_results_rows(arena, &about, list, 3, &rows), 0);
+	about.recipient_domain = "2001:db8::1";
+	assert_int_equal(tls_results_rows(arena, &about, list, 3, &rows), 0);
 	about.recipient_domain = "dest.example";
 	c->no_outgoing_tls_reports = true;
-	assert_int_equal(tls_results_rows(arena, &about, results, 3, &rows), 0);
+	assert_int_equal(tls_results_rows(arena, &about, list, 3, &rows), 0);
 	config_release(c);
 }
 
