@@ -88,7 +88,7 @@ void page_domain(struct page *p)
 	if (!domain_load(p, page_id(p, 0), &d))
 		return;
 	if (store_address_list(p->gateway->store, d.id, 0, p->arena, &rows, &count, &err) < 0 ||
-		page_domain_dkim(p, &d, &err) < 0) {
+		page_domain_policy(p, &d, &err) < 0 || page_domain_dkim(p, &d, &err) < 0) {
 		page_failed(p, &err);
 		return;
 	}

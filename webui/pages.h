@@ -34,6 +34,10 @@ void page_address_new(struct page *p);
 void page_address_edit(struct page *p);
 void page_address_delete(struct page *p);
 
+/* Checks of incoming mail; the first fills its section of the domain's page. */
+int page_domain_policy(struct page *p, const struct store_domain *d, struct err *err) MUST_USE;
+void page_mailpolicy(struct page *p);
+
 /* DKIM keys; the first fills its section of the domain's page, the last adds notices. */
 int page_domain_dkim(struct page *p, const struct store_domain *d, struct err *err) MUST_USE;
 void page_domain_arc(struct page *p);

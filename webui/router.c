@@ -39,6 +39,8 @@ const struct route routes[] = {
 	{PAGE_POST, "domains/:/delete", page_domain_delete, ROUTE_LOGIN},
 	{PAGE_GET, "domains/:/new", page_address_new, ROUTE_LOGIN},
 	{PAGE_POST, "domains/:/new", page_address_new, ROUTE_LOGIN},
+	{PAGE_GET, "domains/:/policy", page_mailpolicy, ROUTE_LOGIN},
+	{PAGE_POST, "domains/:/policy", page_mailpolicy, ROUTE_LOGIN},
 	{PAGE_GET, "domains/:/dkim", page_selector_new, ROUTE_LOGIN},
 	{PAGE_POST, "domains/:/dkim", page_selector_new, ROUTE_LOGIN},
 	{PAGE_POST, "domains/:/arc", page_domain_arc, ROUTE_LOGIN},

@@ -11,6 +11,7 @@ import time
 from lib.context import root, timeout
 from lib.mail import message, parse, unique
 from lib.net import wait_for
+from lib.web import Browser
 
 DEAD_ZONE = "dead.example"
 
@@ -27,6 +28,7 @@ def zones(client):
         "none.example": ['@ TXT "v=spf1 -all"', '_dmarc TXT "v=DMARC1; p=none"'],
         "plain.example": ['@ A 192.0.2.1'],
         "nomail.example": ['@ MX 0 .'],
+        "missing.example": ["x TXT y"],
         "in.example": ['@ A 192.0.2.2'],
         "example": [],
     }
@@ -252,3 +254,81 @@ def test_dmarc_commands(t):
     with t.case("usage"):
         assert run("verify", "-config")[0] == 1
         assert run("lookup")[0] == 2
+
+
+@root
+def test_policy_of_a_domain(t):
+    """Set in the browser; several domains with different wishes in one transaction."""
+    s = Setup(t)
+    s.mox.admin.domain("lax.example")
+    s.mox.admin.address("lax@lax.example", "anna")
+    s.mox.admin.request("adminpassword", password="e2e-admin-password")
+    b = Browser(s.mox.ip, s.mox.admin_port)
+    b.login("e2e-admin-password")
+
+    def policy(name, want=200, **fields):
+        with contextlib.closing(sqlite3.connect(os.path.join(s.mox.data, "mox.db"))) as db:
+            (number,) = db.execute("SELECT id FROM domain WHERE name = ?", (name,)).fetchone()
+        b.get("domains/%d/policy" % number)
+        page = b.submit("dmarc", **fields)
+        assert page.status == want, (page.status, page.text)
+        return page
+
+    with t.case("off"):
+        page = policy("lax.example", dmarc="off")
+        assert "Checks of incoming mail" in page.text, page.text
+        _, mid = s.send("x@forged.example", rcpts=["lax@lax.example"])
+        (line,) = results(s.received(mid))
+        assert "override local_policy" in line and "policy.dmarc=reject" in line, line
+    with t.case("quarantine at most"):
+        policy("lax.example", dmarc="quarantine")
+        s.send("x@forged.example", rcpts=["lax@lax.example"])
+        (row,) = s.mox.wait_queue(lambda rows: rows)
+        assert row["state"] == "held", row
+        s.mox.admin.act("drop", all=True)
+    with t.case("one refuses, one quarantines: quarantine for both"):
+        s.send("x@forged.example", rcpts=["anna@in.example", "lax@lax.example"])
+        rows = s.mox.wait_queue(lambda rows: len(rows) == 2 and rows)
+        assert {r["state"] for r in rows} == {"held"}, rows
+        s.mox.admin.act("drop", all=True)
+    with t.case("one refuses, one accepts: each gets its own"):
+        policy("lax.example", dmarc="off")
+        _, mid = s.send("x@forged.example", rcpts=["anna@in.example", "lax@lax.example"])
+        s.received(mid)
+        rows = s.mox.wait_queue(lambda rows: len(rows) == 1 and rows)
+        assert rows[0]["to"] == "anna@in.example" and rows[0]["state"] == "held", rows
+        s.mox.admin.act("drop", all=True)
+    with t.case("all refuse"):
+        policy("lax.example", dmarc="honour")
+        s.send("x@forged.example", rcpts=["anna@in.example", "lax@lax.example"], want=550)
+    with t.case("SPF"):
+        policy("in.example", spf="reject", dmarc="off")
+        r, _ = s.send("x@none.example", want=550)
+        assert r.text.startswith("5.7.23 "), r
+    with t.case("reverse DNS"):
+        policy("in.example", spf="off", iprev="reject", dmarc="honour")
+        r, _ = s.send("a@good.example", want=(250, 550))
+        policy("in.example", iprev="off")
+    with t.case("put off while nothing can be checked"):
+        policy("in.example", temperror_defer="1")
+        r, _ = s.send("x@" + DEAD_ZONE, want=451)
+        assert r.text.startswith("4.7."), r
+        policy("in.example", temperror_defer=None)
+    with t.case("senders that take no mail"):
+        policy("in.example", sender_mx="1")
+        with s.mox.talk(source=s.client) as c:
+            c.ehlo()
+            for sender, want in (("a@good.example", 250), ("a@plain.example", 250),
+                                 ("a@nomail.example", 550), ("a@missing.example", 550),
+                                 ("a@" + DEAD_ZONE, 451), ("", 250), ("a@[192.0.2.1]", 550)):
+                c.cmd("MAIL FROM:<%s>" % sender, 250)
+                r = c.cmd("RCPT TO:<anna@in.example>")
+                assert r.code == want, (sender, r)
+                if want == 550:
+                    assert r.text.startswith("5.7.27 "), r
+                c.cmd("RSET", 250)
+    with t.case("scores that make no sense"):
+        page = policy("in.example", want=422, quarantine_score="5", reject_score="4")
+        assert "must be higher" in page.text, page.text
+        page = policy("in.example", want=422, quarantine_score="much")
+        assert "such as 5 or 7.5" in page.text, page.text
