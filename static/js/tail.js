@@ -75,7 +75,7 @@ export function tail(after) {
 		button.textContent = 'Go on';
 	}
 
-	line.hidden = false;
+	line.classList.remove('off'); // its room is kept, so that nothing moves
 	button.addEventListener('click', () => (source ? stop() : start()));
 	addEventListener('pagehide', () => source?.close());
 	start();
