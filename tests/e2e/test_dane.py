@@ -36,6 +36,17 @@ def results(mox, recipient):
         db.close()
 
 
+def traces(mox):
+    """All delivery traces kept, oldest first."""
+    db = sqlite3.connect("file:%s?mode=ro" % os.path.join(mox.data, "mox.db"), uri=True)
+    try:
+        found = [json.loads(r[0]) for r in
+                 db.execute("SELECT json FROM msglog_trace ORDER BY id")]
+    finally:
+        db.close()
+    return [f for f in found if [x for x in f["steps"] if x["kind"] == "connect"]]
+
+
 def old_tls(peer):
     """Speaks TLS 1.0 and nothing newer."""
     peer.context.minimum_version = ssl.TLSVersion.TLSv1
@@ -238,8 +249,52 @@ def test_unsigned_and_bogus(t):
     rows = Rows(t, zone="plain.example")
     rows.add("unsigned zone, wrong TLSA: not even asked", [OTHER], cert=good,
              host_result={"type": "no-policy-found", "ok": 1, "bad": 0})
-    mox = world(t, {rows.zone: rows.lines()}, unsigned=[rows.zone], Queue=QUEUE)
+    bogus, good_ip = t.ip(), t.ip()
+    made = rows.certs.leaf("mx.bogus.example")
+    zones = {rows.zone: rows.lines(),
+             "bogus.example": ["@ IN MX 10 mx", "mx IN A " + bogus, "_25._tcp.mx IN TLSA " + OTHER],
+             # The host is an alias in another signed zone, where its TLSA records are.
+             "alias.example": ["@ IN MX 10 mx", "mx IN CNAME real.host.example."],
+             "host.example": ["real IN A " + good_ip, "_25._tcp.real IN TLSA "
+                              + tlsa(2, 0, 0, rows.certs.root[0])]}
+    mox = world(t, zones, unsigned=[rows.zone], Queue=QUEUE)
     rows.run(mox)
+    with t.case("CNAME to a secure host: its TLSA records and its name"):
+        peer = t.peer(ip=good_ip, cert=rows.certs.leaf("real.host.example"))
+        mid = unique() + "@alias"
+        mox.send("anna@in.example", "x@alias.example", message(mid=mid))
+        mox.wait_queue(lambda q: not [r for r in q if r["to"] == "x@alias.example"], 15, "delivery")
+        assert [message_id(m.data) for m in peer.taken()] == [mid]
+        kept = results(mox, "alias.example")
+        assert kept["real.host.example"]["type"] == "tlsa" and kept["real.host.example"]["ok"] == 1
+    with t.case("bogus TLSA: nothing is sent, and it is reported"):
+        break_tlsa(mox.nsd, "bogus.example")
+        peer = t.peer(ip=bogus, cert=made)
+        mox.send("anna@in.example", "x@bogus.example", message())
+        mox.wait_queue(lambda q: [r for r in q if "TLSA look-up" in (r["last_error"] or "")
+                                  and "bogus" in r["last_error"]], 20, "a bogus answer")
+        assert not peer.connections()
+        kept = results(mox, "bogus.example")
+        host = kept["mx.bogus.example"]
+        assert host["type"] == "tlsa" and host["bad"] == 1, kept
+        assert host["details"][0][0] == "dnssec-invalid", host
+        assert host["details"][0][1].startswith("extended-dns-error-"), host
+        assert kept["bogus.example"]["bad"] == 1, kept
+
+
+def break_tlsa(nsd, zone):
+    """Serves the zone with a TLSA record that its signature does not cover."""
+    path = nsd.files[zone]
+    with open(path) as f:
+        text = f.read()
+    changed = text.replace("ab" * 32, "bc" * 32).replace("AB" * 32, "BC" * 32)
+    assert changed != text
+    with open(path, "w") as f:
+        f.write(changed)
+    from lib.net import wait_port
+    nsd.stop()
+    nsd.proc = type(nsd.proc)(nsd.proc.argv, nsd.proc.log)
+    wait_port(nsd.ip, nsd.port, 10, nsd.proc.must_run)
 
 
 @root
@@ -474,6 +529,24 @@ def test_postfix_takes_it(t):
     assert "using TLSv1.3" in " ".join(got.split()), got
     mox.wait_empty()
     assert "verified" in [l for l in mox.text().splitlines() if "queue.delivered" in l][-1]
+    with t.case("the trace says why it went so"):
+        trace = traces(mox)[-1]
+        assert trace["sentence"] == ("Delivered over TLS 1.3; the certificate matched TLSA record "
+                                     "2 0 1 (DANE)."), trace["sentence"]
+        steps = [(x["kind"], x.get("title"), x.get("dnssec")) for x in trace["steps"]]
+        for want in (("dns", "MX far.example", "secure"),
+                     ("dns", "TLSA _25._tcp.mx.far.example", "secure"),
+                     ("tlsa", "DANE", None), ("policy", "TLS policy for mx.far.example", None),
+                     ("smtp", "STARTTLS", None), ("tls", "TLS", None)):
+            assert want in steps, (want, steps)
+        tls = [x for x in trace["steps"] if x["kind"] == "tls"][0]
+        assert tls["result"] == "verified" and "key of the server" in tls["detail"][1], tls
+    with t.case("and dialmx, which sends nothing, meets the same"):
+        told = json.loads(mox.cli("dane", "dialmx", "-config", "-json", "far.example").stdout)
+        same = lambda x: [(y["kind"], y.get("title"), y.get("result"), y.get("dnssec")) for y in x
+                          if not y.get("title", "").startswith("Message") and
+                          "mta-sts" not in y.get("title", "") and y["kind"] != "mtasts"]
+        assert same(told["trace"]["steps"]) == same(trace["steps"]), (told, trace)
     kept = results(mox, "far.example")
     assert kept["mx.far.example"]["ok"] == 1 and kept["mx.far.example"]["type"] == "tlsa", kept
     assert kept["mx.far.example"]["strings"] == [tlsa(2, 0, 1, made[0], 1)], kept
