@@ -227,10 +227,15 @@ void chart_spark(struct page *p, struct tval *map, const char *key, const char *
 {
 	struct buf b = {NULL, 0, 0};
 	int64_t max = 1;
+	size_t known = 0;
 	bool pen = false;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		max = values[i] > max ? values[i] : max;
+		known += values[i] >= 0;
+	}
+	if (known < 2)
+		return; /* no line yet */
 	buf_printf(&b,
 		"<svg class=\"spark\" viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\""
 		" role=\"img\" aria-label=\"",

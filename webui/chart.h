@@ -30,7 +30,7 @@ struct chart {
 void chart_view(struct page *p, struct tval *map, const char *key, const struct chart *c);
 
 /* A line without axes, CHART_UP only: KEY becomes markup. Values below 0 are unknown and left
- * out. */
+ * out; with less than two known ones there is no line, and KEY is not set. */
 void chart_spark(struct page *p, struct tval *map, const char *key, const char *title,
 	const int64_t *values, size_t count);
 

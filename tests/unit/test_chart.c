@@ -84,7 +84,7 @@ static void nothing(void **state)
 	assert_true(tval_truth(tval_get(chart, STR("empty"))));
 	assert_false(tval_truth(tval_get(chart, STR("rows"))));
 	chart_spark(&p, p.view, "spark", "s", unknown, 2);
-	assert_true(tval_truth(tval_get(p.view, STR("spark"))));
+	assert_null(tval_get(p.view, STR("spark")));
 	arena_close(&p.arena);
 }
 
