@@ -140,6 +140,20 @@ static const struct api_field changed_out[] = {
 		NULL},
 	END,
 };
+static const struct api_field quarantined_out[] = {
+	{"id", API_NUMBER, 0, NULL, NULL},
+	{"message", API_TEXT, 0, "Its id in the log", NULL},
+	{"at", API_TIME, 0, NULL, NULL},
+	{"reason", API_TEXT, 0, NULL, NULL},
+	{"to", API_TEXT, 0, NULL, NULL},
+	{"mail_from", API_TEXT, 0, NULL, NULL},
+	{"from", API_TEXT, 0, NULL, NULL},
+	{"subject", API_TEXT, 0, NULL, NULL},
+	{"remote_ip", API_TEXT, 0, NULL, NULL},
+	{"session", API_TEXT, 0, NULL, NULL},
+	{"size", API_NUMBER, 0, NULL, NULL},
+	END,
+};
 static const struct api_field token_out[] = {
 	{"id", API_NUMBER, 0, NULL, NULL},
 	{"name", API_TEXT, 0, NULL, NULL},
@@ -197,6 +211,7 @@ const struct api_schema api_schemas[] = {
 	{"QueueDestination", dest_out},
 	{"QueueSummary", summary_out},
 	{"Changed", changed_out},
+	{"Quarantined", quarantined_out},
 	{"Token", token_out},
 	{"NewToken", token_new_out},
 	{"Id", id_out},
@@ -291,6 +306,20 @@ static const struct api_field queue_change[] = {
 	{"to", API_TEXT, 0, "All for a destination domain", NULL},
 	{"text", API_TEXT, 0, "All with this in sender or recipient", NULL},
 	{"state", API_TEXT, 0, NULL, STATES},
+	END,
+};
+static const struct api_field quarantine_filter[] = {
+	{"domain", API_TEXT, 0, "Of the recipient", NULL},
+	{"text", API_TEXT, 0, "Part of an address, subject or reason", NULL},
+	{"after", API_NUMBER, 0, "Cursor: next of the page before", NULL},
+	{"limit", API_NUMBER, 0, "1 to 1000", NULL},
+	END,
+};
+static const struct api_field quarantine_act[] = {
+	{"ids", API_TEXTS, 0, "Up to 1000 ids", NULL},
+	{"all", API_FLAG, 0, "All that match domain and text", NULL},
+	{"domain", API_TEXT, 0, NULL, NULL},
+	{"text", API_TEXT, 0, NULL, NULL},
 	END,
 };
 static const struct api_field token_new[] = {
@@ -462,6 +491,15 @@ const struct api_route api_routes[] = {
 		queue_change, OBJECT("Changed")},
 	{"GET", "queue/messages/:id", VERB("queue.get"), "One message", NULL,
 		OBJECT_ROWS("QueueMessage", "recipients")},
+
+	{"GET", "quarantine", VERB("quarantine.list"), "What was kept back, newest first",
+		quarantine_filter, LIST("Quarantined")},
+	{"GET", "quarantine/:id", VERB("quarantine.get"), "One of them", NULL,
+		OBJECT("Quarantined")},
+	{"POST", "quarantine/release", VERB("quarantine.release"), "Deliver as it would have been",
+		quarantine_act, OBJECT("Changed")},
+	{"POST", "quarantine/delete", VERB("quarantine.delete"), "Delete for good", quarantine_act,
+		OBJECT("Changed")},
 
 	{"GET", "tokens", VERB("token.list"), "Tokens of this API", NULL, LIST("Token")},
 	{"POST", "tokens", VERB("token.add"), "Make a token", token_new, CREATED("NewToken")},

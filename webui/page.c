@@ -34,6 +34,7 @@ static const struct {
 	{"retry", "Will be tried now"},
 	{"hold", "Put on hold"},
 	{"unhold", "Released"},
+	{"released", "Released"},
 	{"drop", "Dropped"},
 	{"way", "Goes another way"},
 	{"password", "The new password is set. Every other browser has been logged out."},

@@ -22,6 +22,7 @@ struct page_answer {
 	struct buf body;           /* malloc'ed; the server takes it */
 	const struct asset *asset; /* or this, for static files */
 	const char *content_type;
+	const char *csp; /* instead of the pages' own Content-Security-Policy; or NULL */
 	struct page_header headers[PAGE_HEADERS_MAX];
 	size_t header_count;
 	int64_t delay_ms;                       /* the answer waits so long, nobody else does */

@@ -82,6 +82,11 @@ void page_destinations(struct page *p);
 void page_destination_new(struct page *p);
 void page_destination_edit(struct page *p);
 void page_destination_delete(struct page *p);
+void page_quarantine(struct page *p);
+void page_quarantine_act(struct page *p);
+void page_quarantine_keep(struct page *p);
+void page_quarantine_message(struct page *p);
+void page_quarantine_html(struct page *p);
 
 void page_tokens(struct page *p);
 void page_token_delete(struct page *p);

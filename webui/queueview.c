@@ -44,6 +44,8 @@ static const char *state_label(const struct store_queue_row *r)
 		return "Delivered";
 	case STORE_RCPT_FAILED:
 		return "Failed";
+	case STORE_RCPT_QUARANTINED:
+		return "Quarantined";
 	}
 	return "";
 }
@@ -58,6 +60,7 @@ static const char *state_kind(const struct store_queue_row *r)
 	case STORE_RCPT_DELIVERED:
 		return "good";
 	case STORE_RCPT_FAILED:
+	case STORE_RCPT_QUARANTINED:
 		return "bad";
 	}
 	return "";

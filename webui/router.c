@@ -113,6 +113,11 @@ const struct route routes[] = {
 	{PAGE_GET, "tlsresults", page_tlsresults, ROUTE_LOGIN},
 	{PAGE_GET, "machine", page_machine, ROUTE_LOGIN},
 	{PAGE_GET, "metrics", page_metrics_shown, ROUTE_LOGIN},
+	{PAGE_GET, "quarantine", page_quarantine, ROUTE_LOGIN},
+	{PAGE_POST, "quarantine/act", page_quarantine_act, ROUTE_LOGIN},
+	{PAGE_POST, "quarantine/keep", page_quarantine_keep, ROUTE_LOGIN},
+	{PAGE_GET, "quarantine/:", page_quarantine_message, ROUTE_LOGIN},
+	{PAGE_GET, "quarantine/:/html", page_quarantine_html, ROUTE_LOGIN},
 	{PAGE_GET, "tokens", page_tokens, ROUTE_LOGIN},
 	{PAGE_POST, "tokens", page_tokens, ROUTE_LOGIN},
 	{PAGE_GET, "tokens/:/delete", page_token_delete, ROUTE_LOGIN},
@@ -274,11 +279,12 @@ static void outside_base(struct page *p)
 /* No inline script or style anywhere, nothing from or to other hosts. */
 static const char csp[] =
 	"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+	"connect-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+	"base-uri 'none'";
 
 static void headers_add(struct page *p)
 {
-	page_header(p, "Content-Security-Policy", csp);
+	page_header(p, "Content-Security-Policy", p->answer.csp != NULL ? p->answer.csp : csp);
 	page_header(p, "X-Content-Type-Options", "nosniff");
 	page_header(p, "Referrer-Policy", "same-origin");
 	page_header(p, "Cross-Origin-Opener-Policy", "same-origin");

@@ -57,6 +57,19 @@ static const struct cli_flag network_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag quarantine_flags[] = {
+	{"domain", "DOMAIN", "only for recipients there"},
+	{"text", "TEXT", "only with this in address, subject or reason"},
+	{"limit", "N", "no more than so many"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag quarantine_act_flags[] = {
+	{"all", NULL, "all of it"},
+	{"domain", "DOMAIN", "with -all: for recipients there"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_flag token_flags[] = {
 	{"read_only", "yes|no", "may change nothing"},
 	{"days", "N", "ends after so many days (else never)"},
@@ -257,6 +270,12 @@ const struct cli_command cli_commands[] = {
 		false},
 	{"log show", "ID", "a message's whole life", cmd_log_show, NULL, 1, 1, false},
 	{"log keep", "[DAYS]", "how long the message log is kept", cmd_log_keep, NULL, 0, 1, false},
+	{"quarantine list", "", "what was kept back, newest first", cmd_quarantine_list,
+		quarantine_flags, 0, 0, false},
+	{"quarantine release", "[ID]", "deliver it as it would have been", cmd_quarantine_act,
+		quarantine_act_flags, 0, 1, false},
+	{"quarantine delete", "[ID]", "gone for good", cmd_quarantine_act, quarantine_act_flags, 0,
+		1, false},
 	{"config test", "", "check mox.conf and its keys", cmd_config_test, NULL, 0, 0, false},
 	{"config import", "FILE [FILE]", "a domains.conf, a mox.conf or both", cmd_config_import,
 		NULL, 1, 2, false},

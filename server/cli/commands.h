@@ -41,6 +41,8 @@ int cmd_dane_dial(const struct cli *cli, struct err *err);
 int cmd_dane_dialmx(const struct cli *cli, struct err *err);
 int cmd_dane_makerecord(const struct cli *cli, struct err *err);
 
+int cmd_quarantine_list(const struct cli *cli, struct err *err);
+int cmd_quarantine_act(const struct cli *cli, struct err *err);
 int cmd_config_test(const struct cli *cli, struct err *err);
 int cmd_config_import(const struct cli *cli, struct err *err);
 /* list, add, set and rm of each kind of thing. */

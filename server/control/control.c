@@ -75,17 +75,18 @@ json_t *control_request(const char *verb, ...)
 static const struct verb *verb_find(const char *name)
 {
 	static const struct verb *const tables[] = {
-		control_queue_verbs,
-		control_directory_verbs,
-		control_route_verbs,
-		control_import_verbs,
 		control_address_verbs,
-		control_token_verbs,
+		control_directory_verbs,
 		control_hold_verbs,
-		control_log_verbs,
+		control_import_verbs,
 		control_lists_verbs,
+		control_log_verbs,
 		control_override_verbs,
+		control_quarantine_verbs,
+		control_queue_verbs,
+		control_route_verbs,
 		control_tls_verbs,
+		control_token_verbs,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -26,12 +26,19 @@ struct verb {
 	verb_fn *run;
 };
 
-/* Tables end with a NULL name. */
-extern const struct verb control_queue_verbs[], control_directory_verbs[], control_route_verbs[],
-	control_import_verbs[], control_address_verbs[], control_token_verbs[],
-	control_hold_verbs[], control_log_verbs[], control_lists_verbs[], control_override_verbs[];
-
+/* Tables end with a NULL name. One a line: many add to them. */
+extern const struct verb control_address_verbs[];
+extern const struct verb control_directory_verbs[];
+extern const struct verb control_hold_verbs[];
+extern const struct verb control_import_verbs[];
+extern const struct verb control_lists_verbs[];
+extern const struct verb control_log_verbs[];
+extern const struct verb control_override_verbs[];
+extern const struct verb control_quarantine_verbs[];
+extern const struct verb control_queue_verbs[];
+extern const struct verb control_route_verbs[];
 extern const struct verb control_tls_verbs[];
+extern const struct verb control_token_verbs[];
 
 /* Writes {"row": row}; takes the reference. */
 int call_row(struct call *call, json_t *row, struct err *err) MUST_USE;

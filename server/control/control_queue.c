@@ -17,6 +17,7 @@ static const char *const state_names[] = {
 	[STORE_RCPT_HELD] = "held",
 	[STORE_RCPT_DELIVERED] = "delivered",
 	[STORE_RCPT_FAILED] = "failed",
+	[STORE_RCPT_QUARANTINED] = "quarantined",
 };
 
 static const char *const outcome_names[] = {

@@ -180,7 +180,7 @@ static const char sql_attempt[] =
 	" ecode, text, mx, ip, tls, transport) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
 	" ?12)";
 static const char sql_open_left[] =
-	"SELECT 1 FROM recipient WHERE id >= ? AND id < ? AND state <= 1 LIMIT 1";
+	"SELECT 1 FROM recipient WHERE id >= ? AND id < ? AND " STATE_OPEN " LIMIT 1";
 
 struct ended { /* what a result did, for the due map */
 	struct str dest;

@@ -252,4 +252,12 @@ void msglog_changed(struct store *s, int64_t id);
 
 extern const char *const schema_2[]; /* what version 2 adds; ends with NULL */
 
+/* --- quarantine --- */
+
+/* Deletes what has been there long enough; called now and then by a thread of the store. */
+void quarantine_expire(struct store *s);
+
+/* A recipient for whom the message must stay. */
+#define STATE_OPEN "state IN (0, 1, 4)"
+
 #endif

@@ -5,7 +5,7 @@
 enum { IDS_RESERVED = 4096 }; /* at a time */
 
 static const char sql_load[] = "SELECT messages, next_id, exact FROM queue_gauge";
-static const char sql_count[] = "SELECT count(DISTINCT id >> 20) FROM recipient WHERE state <= 1";
+static const char sql_count[] = "SELECT count(DISTINCT id >> 20) FROM recipient WHERE " STATE_OPEN;
 static const char sql_save[] = "UPDATE queue_gauge SET messages = ?, next_id = ?, exact = ?";
 
 static int gauge_save(struct store *s, struct db *db, int64_t next_id, int exact, struct err *err)

@@ -1,4 +1,6 @@
 #include "store/dircache.h"
+#include "store/msglog.h"
+#include "store/queue_priv.h"
 
 #include <stdio.h>
 
@@ -83,6 +85,26 @@ static int message_row(
 	return db_step(db, stmt, err);
 }
 
+static enum store_rcpt_state first_state(
+	const struct store_msg_new *msg, const struct store_rcpt_new *rcpt)
+{
+	if (rcpt->quarantine)
+		return STORE_RCPT_QUARANTINED;
+	return msg->hold || rcpt->hold ? STORE_RCPT_HELD : STORE_RCPT_QUEUED;
+}
+
+static int quarantine_logged(
+	struct db *db, const struct store_msg_new *msg, int64_t id, int64_t now_ms, struct err *err)
+{
+	for (size_t i = 0; i < msg->rcpt_count; i++) {
+		if (msg->rcpts[i].quarantine &&
+			msglog_event(db, rcpt_first(id) + (int64_t)i, STORE_LOG_EV_QUARANTINED,
+				msg->quarantine_reason, now_ms, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int msg_insert(struct store *s, struct db *db, const struct store_msg_new *msg, int64_t *id,
 	int64_t now_ms, struct err *err)
 {
@@ -100,9 +122,9 @@ int msg_insert(struct store *s, struct db *db, const struct store_msg_new *msg, 
 			return err_set(
 				err, ERR_BUG, "store: destination over %d octets", STORE_DEST_MAX);
 		db_bind_int(stmt, 1, rcpt_first(*id) + (int64_t)i);
-		bool hold = msg->hold || r->hold;
-		db_bind_int(stmt, 2, hold ? STORE_RCPT_HELD : STORE_RCPT_QUEUED);
-		db_bind_int(stmt, 3, hold ? INT64_MAX : now_ms);
+		enum store_rcpt_state state = first_state(msg, r);
+		db_bind_int(stmt, 2, state);
+		db_bind_int(stmt, 3, state == STORE_RCPT_QUEUED ? now_ms : INT64_MAX);
 		db_bind_int(stmt, 4, r->notify);
 		db_bind_str(stmt, 5, r->dest);
 		db_bind_str(stmt, 6, r->address);
@@ -111,8 +133,13 @@ int msg_insert(struct store *s, struct db *db, const struct store_msg_new *msg, 
 		db_bind_str(stmt, 9, msg->mail_from);
 		if (db_step(db, stmt, err) < 0)
 			return -1;
+		if (state == STORE_RCPT_QUARANTINED &&
+			quarantine_insert(db, msg, r, rcpt_first(*id) + (int64_t)i, now_ms, err) <
+				0)
+			return -1;
 	}
-	if (msglog_taken(db, msg, *id, now_ms, err) < 0)
+	if (msglog_taken(db, msg, *id, now_ms, err) < 0 ||
+		quarantine_logged(db, msg, *id, now_ms, err) < 0)
 		return -1;
 	atomic_fetch_add(&s->messages, 1);
 	return 0;
@@ -123,9 +150,12 @@ void msg_committed(struct store *s, const struct store_msg_new *msg, int64_t now
 	if (msg->spool != NULL)
 		spool_keep(msg->spool);
 	for (size_t i = 0; i < msg->rcpt_count; i++) {
-		bool hold = msg->hold || msg->rcpts[i].hold;
-		due_change(s->due, msg->rcpts[i].dest, hold ? 0 : 1, hold ? 1 : 0);
-		if (!hold)
+		enum store_rcpt_state state = first_state(msg, &msg->rcpts[i]);
+		if (state == STORE_RCPT_QUARANTINED)
+			continue;
+		due_change(s->due, msg->rcpts[i].dest, state == STORE_RCPT_QUEUED,
+			state == STORE_RCPT_HELD);
+		if (state == STORE_RCPT_QUEUED)
 			due_touch(s->due, msg->rcpts[i].dest, now_ms);
 	}
 }

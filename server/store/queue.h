@@ -9,7 +9,8 @@ enum store_rcpt_state {
 	STORE_RCPT_QUEUED,
 	STORE_RCPT_HELD,
 	STORE_RCPT_DELIVERED, /* while others of the message are not done */
-	STORE_RCPT_FAILED
+	STORE_RCPT_FAILED,
+	STORE_RCPT_QUARANTINED /* see quarantine.h: no part of the queue */
 };
 
 struct store_queue_row { /* one recipient */
@@ -112,8 +113,10 @@ int store_queue_get(struct store *s, int64_t msg_id, struct arena *a,
 enum store_queue_verb {
 	STORE_QUEUE_RETRY, /* next attempt now; held ones stay held */
 	STORE_QUEUE_HOLD,
-	STORE_QUEUE_UNHOLD, /* due now */
-	STORE_QUEUE_DROP    /* gone without a DSN; not while in flight */
+	STORE_QUEUE_UNHOLD,  /* due now */
+	STORE_QUEUE_DROP,    /* gone without a DSN; not while in flight */
+	STORE_QUEUE_RELEASE, /* what is in quarantine: due now */
+	STORE_QUEUE_DISCARD  /* what is in quarantine: gone */
 };
 /* For one message (msg_id), or one recipient of it (rcpt_id not 0). *changed: recipients. */
 int store_queue_act(struct store *s, enum store_queue_verb verb, int64_t msg_id, int64_t rcpt_id,

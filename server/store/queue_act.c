@@ -20,7 +20,7 @@ static const char sql_way_any[] =
 	"SELECT 1 FROM recipient WHERE dest = ?1 AND transport_id != 0 LIMIT 1";
 static const char sql_transport[] = "SELECT 1 FROM transport WHERE id = ?";
 static const char sql_open[] =
-	"SELECT 1 FROM recipient WHERE id >= ? AND id < ? AND state <= 1 LIMIT 1";
+	"SELECT 1 FROM recipient WHERE id >= ? AND id < ? AND " STATE_OPEN " LIMIT 1";
 
 struct acted {
 	struct str dest;
@@ -96,6 +96,8 @@ static const enum store_log_kind log_kinds[] = {
 	[STORE_QUEUE_HOLD] = STORE_LOG_EV_HELD,
 	[STORE_QUEUE_UNHOLD] = STORE_LOG_EV_UNHELD,
 	[STORE_QUEUE_DROP] = STORE_LOG_EV_DROPPED,
+	[STORE_QUEUE_RELEASE] = STORE_LOG_EV_RELEASED,
+	[STORE_QUEUE_DISCARD] = STORE_LOG_EV_DROPPED,
 };
 
 static int one_way(struct db *db, int64_t id, int64_t transport_id, struct err *err)
@@ -163,6 +165,22 @@ static int one_act(struct store *s, struct db *db, struct act_op *op, size_t i, 
 		did->held = held ? -1 : 0;
 		rc = one_drop(s, db, op, id, err);
 		break;
+	case STORE_QUEUE_RELEASE:
+		if (state != STORE_RCPT_QUARANTINED)
+			return 0;
+		did->queued = 1;
+		did->due = true;
+		rc = one_set(db, id, STORE_RCPT_QUEUED, clock_unix_ms(), err);
+		if (rc == 0)
+			rc = quarantine_remove(db, id, err);
+		break;
+	case STORE_QUEUE_DISCARD:
+		if (state != STORE_RCPT_QUARANTINED)
+			return 0;
+		rc = one_drop(s, db, op, id, err);
+		if (rc == 0)
+			rc = quarantine_remove(db, id, err);
+		break;
 	}
 	if (rc == 0)
 		rc = msglog_event(db, id, log_kinds[op->act.verb], STR(""), clock_unix_ms(), err);
@@ -217,6 +235,12 @@ static int act_chunk(struct store *s, const struct act *act, const int64_t *ids,
 		*changed += op.changed;
 	arena_close(&op.arena);
 	return rc;
+}
+
+int queue_act_ids(struct store *s, enum store_queue_verb verb, const int64_t *ids, size_t count,
+	size_t *changed, struct err *err)
+{
+	return act_chunk(s, &(struct act){.verb = verb}, ids, count, changed, err);
 }
 
 static int act_one(struct store *s, const struct act *act, int64_t msg_id, int64_t rcpt_id,

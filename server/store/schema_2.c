@@ -125,7 +125,11 @@ const char *const schema_2[] = {
 	"CREATE TABLE dnsbl_zone(id INTEGER PRIMARY KEY, zone TEXT NOT NULL UNIQUE,"
 	" comment TEXT NOT NULL, disabled INTEGER NOT NULL) STRICT;",
 
-	/* --- quarantine --- */
+	/* --- quarantine: recipients of state 4 --- */
+	"CREATE TABLE quarantine(rcpt_id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,"
+	" domain TEXT NOT NULL, address TEXT NOT NULL, header_from TEXT NOT NULL,"
+	" subject TEXT NOT NULL, reason TEXT NOT NULL) STRICT;"
+	"CREATE INDEX quarantine_domain ON quarantine(domain, rcpt_id);",
 
 	/* --- MTA-STS policy cache --- */
 	"CREATE TABLE mtasts(domain TEXT PRIMARY KEY, record_id TEXT NOT NULL, mode INTEGER NOT "
