@@ -185,7 +185,6 @@ static struct store_rcpt_new *rcpts_new(struct session *s)
 			.original = r->original,
 			.orcpt = r->orcpt,
 			.notify = r->notify,
-			.hold = r->quarantine,
 			.quarantine = r->quarantine};
 	}
 	return out;

@@ -119,11 +119,11 @@ def test_verdicts(t):
         assert r.text.startswith("5.7.26 "), r
     with t.case("quarantine"):
         s.send("x@quarantine.example")
-        (row,) = s.mox.wait_queue(lambda rows: rows)
-        assert row["state"] == "held", row
+        (row,) = s.mox.admin.request("quarantine.list")[0]
+        assert row["to"] == "anna@in.example" and s.mox.queue() == [], row
         trace = s.trace("x@quarantine.example")
         assert trace["sentence"].startswith("Put in quarantine: "), trace
-        s.mox.admin.act("drop", all=True)
+        s.mox.admin.request("quarantine.delete", all=True)
     with t.case("none"):
         _, mid = s.send("x@none.example")
         (line,) = results(s.received(mid))
