@@ -148,8 +148,9 @@ struct str mime_param(struct arena *a, struct str value, const char *name)
 		else
 			buf_raw(&out, pieces[i].value);
 	}
-	struct str result = charset.p != NULL ? mime_to_utf8(a, buf_str(&out), charset)
-					      : arena_str(a, buf_str(&out));
+	struct str result = arena_str(a, buf_str(&out));
+	if (charset.p != NULL)
+		result = mime_to_utf8(a, result, charset);
 	buf_free(&out);
 	return result;
 }
