@@ -550,3 +550,74 @@ def test_postfix_takes_it(t):
     kept = results(mox, "far.example")
     assert kept["mx.far.example"]["ok"] == 1 and kept["mx.far.example"]["type"] == "tlsa", kept
     assert kept["mx.far.example"]["strings"] == [tlsa(2, 0, 1, made[0], 1)], kept
+
+
+@root
+@timeout(120)
+def test_mtasts_policy_counts(t):
+    """A policy that is known (cached) is kept to: only listed hosts, only with certificates that
+    are valid for them; testing notes, none says nothing. DANE counts besides."""
+    certs = Issuer(t.folder("issuer"))
+    names = ("good", "mismatch", "badcert", "testing", "both", "optional")
+    ip = {n: t.ip() for n in names}
+    made = {n: certs.leaf("mx.%s.example" % n, by="self" if n in ("badcert", "testing") else "root",
+                          chain=() if n in ("badcert", "testing") else [certs.root[0]])
+            for n in names}
+    zones = {n + ".example": ["@ IN MX 10 mx", "mx IN A " + ip[n]] for n in names}
+    zones["both.example"].append("_25._tcp.mx IN TLSA " + OTHER)
+    mox = world(t, zones, Queue=QUEUE, TLS={"CA": {"AdditionalToSystem": True,
+                                                   "CertFiles": [certs.root[0]]}})
+    mox.stop()
+    db = sqlite3.connect(os.path.join(mox.data, "mox.db"))
+    now = int(__import__("time").time())
+    for n in names:
+        text = "version: STSv1\nmode: %s\nmx: %s\nmax_age: 86400\n" % (
+            "testing" if n == "testing" else "enforce",
+            "other.example" if n in ("mismatch", "optional") else "mx.%s.example" % n)
+        db.execute("INSERT INTO mtasts(domain, record_id, mode, max_age_s, inserted_s, updated_s,"
+                   " used_s, valid_until_s, failed_s, backoff, reason, text)"
+                   " VALUES(?, 'a1', ?, 86400, ?, ?, ?, ?, 0, 0, '', ?)",
+                   (n + ".example", 1 if n == "testing" else 2, now, now, now, now + 86400,
+                    text.encode()))
+    db.commit()
+    db.close()
+    os.system("chown -R nobody %s" % mox.data)
+    mox.start()
+    peers = {n: t.peer(ip=ip[n], cert=made[n]) for n in names}
+
+    def go(n, headers=()):
+        mid = unique() + "@sts"
+        mox.send("anna@in.example", "x@%s.example" % n, message(mid=mid, headers=headers))
+        return mid
+
+    def arrives(n, headers=()):
+        mid = go(n, headers)
+        mox.wait_queue(lambda q: not [r for r in q if r["to"] == "x@%s.example" % n], 20,
+                       "delivery")
+        got = [m for m in peers[n].taken() if message_id(m.data) == mid]
+        assert got and got[0].session.tls
+        return results(mox, n + ".example")
+
+    def waits(n, *words):
+        go(n)
+        mox.wait_queue(lambda q: [r for r in q if r["to"] == "x@%s.example" % n and not [
+            w for w in words if w not in (r["last_error"] or "")]], 20, str(words))
+        assert not peers[n].taken()
+        return results(mox, n + ".example")
+
+    with t.case("enforce, good"):
+        r = arrives("good")["good.example"]
+        assert r["type"] == "sts" and r["ok"] == 1 and "mode: enforce" in r["strings"], r
+    with t.case("enforce, host not listed"):
+        r = waits("mismatch", "mx.mismatch.example", "other.example")["mismatch.example"]
+        assert r["bad"] == 1 and ("validation-failure", "mtasts-policy-mx-mismatch") in r["details"]
+    with t.case("enforce, self-signed"):
+        r = waits("badcert", "certificate is not valid")["badcert.example"]
+        assert r["bad"] == 1 and ("certificate-not-trusted", "") in r["details"], r
+    with t.case("testing, self-signed"):
+        r = arrives("testing")["testing.example"]
+        assert r["type"] == "sts" and ("certificate-not-trusted", "") in r["details"], r
+    with t.case("enforce, good, but the TLSA record is wrong"):
+        waits("both", "DANE")
+    with t.case("TLS-Required: No"):
+        arrives("optional", ["TLS-Required: No"])
