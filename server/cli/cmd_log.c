@@ -134,29 +134,33 @@ int cmd_log(const struct cli *cli, struct err *err)
 	return rc;
 }
 
+/* ", word" of a member that a step need not have. */
+static void member_print(const json_t *step, const char *key, const char *before)
+{
+	const json_t *value = json_object_get(step, key);
+	char *word = value != NULL ? cli_word(value) : NULL;
+
+	if (word != NULL)
+		printf("%s%s", before, word);
+	free(word);
+}
+
 /* A trace under what it belongs to: its sentence, then a line a step. */
 static void trace_print(const json_t *trace)
 {
-	const char *sentence = json_string_value(json_object_get(trace, "sentence"));
 	const json_t *step;
 	size_t i;
 
 	if (!json_is_object(trace))
 		return;
-	if (sentence != NULL) {
-		char *word = cli_word(json_object_get(trace, "sentence"));
-		printf("  %s\n", word);
-		free(word);
-	}
+	member_print(trace, "sentence", "  ");
+	putchar('\n');
 	json_array_foreach(json_object_get(trace, "steps"), i, step)
 	{
-		char *title = cli_word(json_object_get(step, "title"));
-		char *result = cli_word(json_object_get(step, "result"));
-		char *text = cli_word(json_object_get(step, "text"));
-		printf("    %s: %s, %s\n", title, result, text);
-		free(title);
-		free(result);
-		free(text);
+		member_print(step, "title", "    ");
+		member_print(step, "result", ": ");
+		member_print(step, "text", ", ");
+		putchar('\n');
 	}
 }
 

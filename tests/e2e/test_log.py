@@ -205,6 +205,7 @@ def test_cli(t):
         id_ = rows[0]["id"]
         out = mox.cli("log", "show", "-config", id_).stdout
         assert "delivered" in out and peer.ip in out, out
+        assert "Greeting: 220" in out, "the steps of the delivery: " + out
         all_ = json.loads(mox.cli("log", "show", "-config", "-json", id_).stdout)
         assert len(all_["events"]) == 2 and len(all_["recipient_list"]) == 2, all_
     with t.case("keep"):
