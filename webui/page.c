@@ -28,6 +28,8 @@ void page_header(struct page *p, const char *name, const char *value)
 static const struct {
 	const char *code, *text;
 } dones[] = {
+	{"fetched", "The policy was fetched."},
+	{"forgotten", "Forgotten; the next mail to the domain asks again."},
 	{"saved", "Saved."},
 	{"created", "Created."},
 	{"deleted", "Deleted."},

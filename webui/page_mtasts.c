@@ -11,7 +11,7 @@ static const struct mode_chip {
 } chips[] = {{"", "All", STORE_MTASTS_FILTER_ANY},
 	{"enforce", "Enforced", STORE_MTASTS_MODE_ENFORCE},
 	{"testing", "Testing", STORE_MTASTS_MODE_TESTING}, {"none", "None", STORE_MTASTS_MODE_NONE},
-	{"backoff", "Not to be had", STORE_MTASTS_FILTER_BACKOFF}};
+	{"backoff", "Unavailable", STORE_MTASTS_FILTER_BACKOFF}};
 enum { CHIPS = sizeof(chips) / sizeof(chips[0]) };
 
 static const struct mode_chip *chip_find(struct str word)
@@ -60,8 +60,9 @@ static void mode_show(struct page *p, struct tval *row, const struct store_mtast
 	bool over = r->valid_until_s <= clock_unix_s();
 
 	tval_set_flag(p->arena, row, "over", over && !r->backoff);
+	tval_set_flag(p->arena, row, "waits", r->backoff);
 	if (r->backoff) {
-		tval_set_text(p->arena, row, "mode", "not to be had");
+		tval_set_text(p->arena, row, "mode", "unavailable");
 		tval_set_text(p->arena, row, "kind", "bad");
 		return;
 	}
@@ -98,24 +99,6 @@ static void row_show(struct page *p, struct tval *row, const struct store_mtasts
 	page_time(p, row, "failed", r->failed_s * 1000);
 }
 
-static void done_show(struct page *p)
-{
-	struct str done = urlform_get(&p->query, "done"), domain = urlform_get(&p->query, "domain");
-
-	if (domain.len == 0 || domain.len >= DNS_NAME_MAX)
-		return;
-	if (str_eq(done, STR("refreshed")))
-		page_notice(p, PAGE_NOTICE_HINT,
-			arena_printf(p->arena, "The policy of %.*s was fetched.", STR_FMT(domain)),
-			NULL, NULL);
-	if (str_eq(done, STR("forgotten")))
-		page_notice(p, PAGE_NOTICE_HINT,
-			arena_printf(p->arena,
-				"The policy of %.*s is forgotten; the next mail to it asks again.",
-				STR_FMT(domain)),
-			NULL, NULL);
-}
-
 void page_mtasts(struct page *p)
 {
 	struct tval *list = tval_set_list(p->arena, p->view, "rows");
@@ -146,7 +129,6 @@ void page_mtasts(struct page *p)
 		tval_set_text(p->arena, chip, "query", list_query(p, q, chips[i].word, STR("")));
 		tval_set_flag(p->arena, chip, "here", mode == &chips[i]);
 	}
-	done_show(p);
 	tval_set_flag(p->arena, p->view, "any", count > 0);
 	tval_set_flag(p->arena, p->view, "empty", all == 0);
 	page_count(p, p->view, "all", all);
@@ -172,7 +154,7 @@ static void refresh(struct page *p, const char *domain)
 	if (mtasts_refresh(p->gateway->mtasts, domain, &ask, p->arena, &l, &err) < 0)
 		page_failed(p, &err);
 	else if (l.status == MTASTS_OK)
-		page_redirect(p, "mtasts?done=refreshed&domain=%s", domain);
+		page_redirect(p, "mtasts?done=fetched");
 	else {
 		page_notice(p, PAGE_NOTICE_BAD,
 			arena_printf(p->arena,
@@ -200,7 +182,7 @@ void page_mtasts_act(struct page *p)
 		else if (!changed)
 			page_not_found(p, "policy");
 		else
-			page_redirect(p, "mtasts?done=forgotten&domain=%s", domain);
+			page_redirect(p, "mtasts?done=forgotten");
 	} else {
 		page_error(p, 400, "Not that way", "This page can refresh and forget policies.");
 	}
