@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "policy/decide.h"
 #include "store/dkimkey.h"
+#include "store/lists.h"
 
 #include <stdio.h>
 
@@ -86,6 +87,33 @@ static int domains_read(struct check_run *run, struct err *err)
 
 /* --- the checks --- */
 
+static void zones_read(struct check_run *run)
+{
+	struct session *s = run->s;
+	struct store_dnsbl_zone *rows;
+	struct str *zones;
+	size_t count, n = 0;
+	struct err err;
+	bool wanted = false;
+
+	for (size_t i = 0; i < run->domain_count; i++)
+		wanted = wanted || run->domains[i].policy.dnsbl != STORE_MEASURE_OFF;
+	if (!wanted || s->deps->dnsbl == NULL)
+		return;
+	if (store_dnsbl_list(s->deps->store, s->arena, &rows, &count, &err) < 0) {
+		log_event(LOG_LEVEL_WARN, "check.dnsbl", "session", s->id, "error", err.text, NULL);
+		return;
+	}
+	zones = arena_alloc(s->arena, (count + 1) * sizeof(*zones));
+	for (size_t i = 0; i < count; i++) {
+		if (!rows[i].disabled)
+			zones[n++] = rows[i].zone;
+	}
+	run->opt.dnsbl = s->deps->dnsbl;
+	run->opt.zones = zones;
+	run->opt.zone_count = n;
+}
+
 static void sealers_read(struct check_run *run)
 {
 	struct store_sealer *rows;
@@ -132,12 +160,101 @@ static int checks_run(struct check_run *run, struct message_check *out, struct e
 							: smtp_data_header(&s->data),
 		.now_s = clock_unix_s(),
 		.trace = run->trace};
+	zones_read(run);
 	sealers_read(run);
 	out->auth = auth_open(&run->opt);
 	if (body_check(s, out->auth, err) < 0)
 		return -1;
 	run->result = auth_finish(out->auth);
 	return 0;
+}
+
+/* --- allow and deny lists --- */
+
+static unsigned rank(enum store_list_kind kind)
+{
+	switch (kind) {
+	case STORE_LIST_ADDRESS:
+		return 3;
+	case STORE_LIST_DOMAIN:
+		return 2;
+	case STORE_LIST_IP:
+		return 1;
+	}
+	return 0;
+}
+
+static const char *kind_text(enum store_list_kind kind)
+{
+	switch (kind) {
+	case STORE_LIST_ADDRESS:
+		return "the address";
+	case STORE_LIST_DOMAIN:
+		return "the domain";
+	case STORE_LIST_IP:
+		return "the network";
+	}
+	return "";
+}
+
+struct list_best {
+	struct store_list_entry entry;
+	bool any;
+};
+
+/* An exacter kind wins, and of equals the one that denies. */
+static void entry_weigh(struct list_best *best, const struct store_list_entry *e)
+{
+	if (best->any && (rank(e->kind) < rank(best->entry.kind) ||
+				 (rank(e->kind) == rank(best->entry.kind) &&
+					 best->entry.list == STORE_LIST_DENY)))
+		return;
+	best->entry = *e;
+	best->any = true;
+}
+
+/* believed: SPF, DKIM or DMARC stand behind the address, so that an allow entry counts. */
+static void address_weigh(
+	struct check_run *run, struct str address, bool believed, struct list_best *best)
+{
+	struct store_list_entry e;
+
+	if (address.len > 0 &&
+		store_list_match_address(
+			run->s->deps->store, address, run->opt.now_s, run->s->arena, &e) == 1 &&
+		(believed || e.list == STORE_LIST_DENY))
+		entry_weigh(best, &e);
+}
+
+static void lists_match(struct check_run *run)
+{
+	const struct auth_result *r = run->result;
+	struct list_best best = {.any = false};
+	struct store_list_entry e;
+
+	if (store_list_match_ip(
+		    run->s->deps->store, &run->s->peer, run->opt.now_s, run->s->arena, &e) == 1)
+		entry_weigh(&best, &e);
+	address_weigh(run, run->s->env.mail_from, r->spf.result == SPF_PASS, &best);
+	address_weigh(run, r->from_address, r->dmarc.result == DMARC_PASS, &best);
+	for (size_t i = 0; i < r->dkim.count; i++) {
+		if (r->dkim.at[i].status == DKIM_PASS)
+			address_weigh(run, r->dkim.at[i].domain, true, &best);
+	}
+	if (!best.any)
+		return;
+	bool allows = best.entry.list == STORE_LIST_ALLOW;
+	run->facts.list = allows ? LIST_ALLOWS : LIST_DENIES;
+	run->facts.list_text = str_from(arena_printf(
+		run->s->arena, "%s %.*s", kind_text(best.entry.kind), STR_FMT(best.entry.value)));
+	trace_add(run->trace,
+		&(struct trace_step){.kind = "list",
+			.title = allows ? STR("Allow list") : STR("Deny list"),
+			.state = allows ? TRACE_OK : TRACE_BAD,
+			.result = allows ? STR("allowed") : STR("denied"),
+			.text = str_from(arena_printf(run->s->arena, "The %s list has %.*s.",
+				allows ? "allow" : "deny", STR_FMT(run->facts.list_text))),
+			.took_ms = -1});
 }
 
 /* --- facts --- */
@@ -198,6 +315,7 @@ static void facts_collect(struct check_run *run)
 		run->facts.override = str_from(arena_printf(a,
 			"%.*s, whose ARC seals you trust, saw it pass before it was forwarded",
 			STR_FMT(r->arc_set->sealer)));
+	lists_match(run);
 }
 
 /* --- the decision --- */

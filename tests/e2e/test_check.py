@@ -332,3 +332,52 @@ def test_policy_of_a_domain(t):
         assert "must be higher" in page.text, page.text
         page = policy("in.example", want=422, quarantine_score="much")
         assert "such as 5 or 7.5" in page.text, page.text
+
+
+@root
+def test_lists(t):
+    """Allow and deny lists, DNS block lists: which entry counts, and that it is said."""
+    s = Setup(t)
+
+    def put(list_, value):
+        s.mox.admin.request("list.add", list=list_, value=value)
+
+    def drop(value):
+        s.mox.admin.request("list.rm", value=value)
+
+    with t.case("deny a domain"):
+        put("deny", "good.example")
+        r, _ = s.send("a@good.example", want=550)
+        assert r.text.startswith("5.7.1 "), r
+        trace = s.trace("a@good.example")
+        assert "your deny list has the domain good.example" in trace["sentence"], trace
+        assert any(step["kind"] == "list" for step in trace["steps"]), trace
+    with t.case("allow an address in it"):
+        put("allow", "a@good.example")
+        _, mid = s.send("a@good.example")
+        s.received(mid)
+        drop("a@good.example")
+        drop("good.example")
+    with t.case("an allowed address that nobody vouches for does not count"):
+        put("allow", "x@forged.example")
+        r, _ = s.send("x@forged.example", want=550)
+        assert r.text.startswith("5.7.26 "), r
+        drop("x@forged.example")
+    with t.case("an allowed network does"):
+        put("allow", s.client)
+        _, mid = s.send("x@forged.example")
+        assert "override local_policy" in results(s.received(mid))[0]
+        drop(s.client)
+    with t.case("a block list that lists the client"):
+        zone = "bl.example"
+        reverse = ".".join(reversed(s.client.split(".")))
+        extra = t.nsd({zone: ["2.0.0.127 A 127.0.0.2", "%s A 127.0.0.4" % reverse,
+                              '%s TXT "seen in spam"' % reverse]}, unsigned=(zone,))
+        s.mox.write({"Resolver": {"Stubs": {zone: ["%s@53" % extra.ip]}}})
+        s.mox.restart()
+        s.mox.admin.request("dnsbl.add", zone=zone)
+        s.send("a@good.example")
+        (row,) = s.mox.wait_queue(lambda rows: rows)
+        assert row["state"] == "held", row
+        trace = s.trace("a@good.example")
+        assert "on the block list " + zone in trace["sentence"], trace["sentence"]
