@@ -146,8 +146,13 @@ world: deps
 	@$(MAKE) --no-print-directory mox
 	@python3 tests/e2e/world/run.py $(ARGS)
 bench: deps
-	@$(MAKE) --no-print-directory mox
+	@$(MAKE) --no-print-directory mox $(B)/bench/auth
 	@sh tests/bench/run.sh $(ARGS)
+
+$(B)/bench/%: tests/bench/%.c $(B)/libmox.a
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libmox.a $(PKG_LIBS)
 
 # Builds of their own, in their own folders.
 ASAN = CC=gcc B=build-asan HARDEN=-fPIE OPT="-O1 -g -fno-omit-frame-pointer" \
