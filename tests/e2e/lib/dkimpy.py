@@ -47,7 +47,7 @@ def main():
         with open(arg["key"], "rb") as f:
             key = f.read()
         lines = dkim.arc_sign(message, option("selector"), option("domain"), key,
-                              option("authserv"), dnsfunc=records)
+                              option("authserv"))
         sys.stdout.buffer.write(b"".join(lines) + message)
 
 
