@@ -197,3 +197,38 @@ def test_submission_is_signed(t):
             os.rename(os.path.join(folder, name + ".away"), os.path.join(folder, name))
         mox.admin.domain_rm("in.example")
         assert sorted(os.listdir(os.path.join(folder, "old"))) == sorted(names)
+
+
+@root
+def test_relayed_mail_is_sealed(t):
+    """What comes in for a relay domain and goes on to its server gets an ARC set."""
+    o = Office(t)
+    mox, inner = o.mox, t.peer()
+    mox.admin.domain_set("in.example", delivery="relay", relay=inner.hostport, tls="none",
+                         recipients="any")
+    mox.admin.domain("nokey.example", relay=inner.hostport, tls="none", recipients="any")
+
+    def relayed(rcpt, raw=None):
+        before = len(inner.taken())
+        mox.send("x@other.example", [rcpt], raw or message("x@other.example"))
+        return wait_for(lambda: inner.taken()[before:], 20, "the message")[0].data
+
+    with t.case("one set, with our results, valid for others too"):
+        raw = relayed("team@in.example")
+        for name in (b"ARC-Seal", b"ARC-Message-Signature", b"ARC-Authentication-Results"):
+            assert raw.count(b"\n" + name + b":") + raw.startswith(name + b":") == 1, raw
+        assert b"i=1; mx.mox.example" in raw, raw
+        assert dkimpy("arc-verify", raw, o.records)[0] == "pass", raw
+        p = mox_run(mox, "arc", "verify", "-json", "-config", mox.conf, raw=raw)
+        assert json.loads(p.stdout)["sets"][0]["sealer"] == "in.example", p.stdout
+    with t.case("a second set on top of a chain"):
+        again = relayed("team@in.example", raw)
+        assert b"i=2; mx.mox.example" in again and b"cv=pass" in again, again
+        assert dkimpy("arc-verify", again, o.records)[0] == "pass", again
+    with t.case("a changed message: cv=fail"):
+        broken = relayed("team@in.example", raw.replace(b"Subject:", b"Subject: changed"))
+        assert b"cv=fail" in broken, broken
+        p = mox_run(mox, "arc", "verify", "-config", mox.conf, raw=broken, check=False)
+        assert p.returncode == 1, p
+    with t.case("a domain without key: none"):
+        assert b"ARC-" not in relayed("team@nokey.example")
