@@ -180,6 +180,20 @@ static const struct cli_column route_columns[] = {
 	{"TRANSPORT", "transport", 0},
 	{NULL, NULL, 0},
 };
+static const struct cli_column dkim_columns[] = {
+	{"SELECTOR", "selector", 12},
+	{"DOMAIN", "domain", 28},
+	{"TYPE", "type", 8},
+	{"BITS", "bits", 4},
+	{"SIGNS", "sign", 5},
+	{"CANONICALIZATION", "canonicalization", 0},
+	{NULL, NULL, 0},
+};
+static const struct cli_column sealer_columns[] = {
+	{"DOMAIN", "domain", 28},
+	{"COMMENT", "comment", 0},
+	{NULL, NULL, 0},
+};
 static const struct cli_column network_columns[] = {
 	{"NETWORK", "network", 24},
 	{"COMMENT", "comment", 0},
@@ -231,6 +245,8 @@ static const struct {
 	{"route", NULL, NULL, route_columns}, /* add: its transport, rm: its id */
 	{"network", "network", NULL, network_columns},
 	{"tlsoverride", "domain", "kind", override_columns},
+	{"dkim", "selector", "domain", dkim_columns},
+	{"sealer", "domain", NULL, sealer_columns},
 	{"token", "name", NULL, token_columns}, /* rm: its id */
 	{"list", "value", "list", list_columns},
 	{"dnsbl", "zone", NULL, dnsbl_columns},
@@ -278,6 +294,8 @@ static json_t *request_make(const struct cli *cli, size_t *kind, bool *list)
 		key = add ? "transport" : "id";
 	else if (strcmp(kinds[*kind].kind, "token") == 0 && !add)
 		key = "id";
+	else if (strcmp(action, "arc") == 0)
+		key = "domain";
 	if (cli->arg_count > 0)
 		json_object_set_new(request, key, json_string(cli->args[0]));
 	for (size_t i = 0; i < cli->set_count; i++)
@@ -299,6 +317,24 @@ static int rest_add(const struct cli *cli, json_t *request, size_t kind)
 	return json_object_set_new(request, "members", members);
 }
 
+/* -key names a file here; the daemon gets what is in it. */
+static int key_add(const struct cli *cli, json_t *request, struct err *err)
+{
+	const char *file = cli_option(cli, "key");
+	struct arena *a;
+	struct str pem;
+
+	if (file == NULL)
+		return 0;
+	a = arena_open();
+	int rc = sconf_file_read(a, file, &pem, err);
+	if (rc == 0 && (pem.len > KEY_FILE_MAX || json_object_set_new(request, "key",
+							  json_stringn(pem.p, pem.len)) < 0))
+		rc = err_set(err, ERR_PERM, "%s: not a key in PEM", file);
+	arena_close(&a);
+	return rc;
+}
+
 int cmd_directory(const struct cli *cli, struct err *err)
 {
 	struct cli_client *c;
@@ -307,6 +343,10 @@ int cmd_directory(const struct cli *cli, struct err *err)
 	json_t *last = NULL, *request = request_make(cli, &kind, &list);
 
 	(void)rest_add(cli, request, kind);
+	if (key_add(cli, request, err) < 0) {
+		json_decref(request);
+		return -1;
+	}
 	if (cli_client_open(cli, CLI_PEER_DAEMON_OR_STORE, &c, err) < 0) {
 		json_decref(request);
 		return -1;

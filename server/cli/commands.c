@@ -204,6 +204,34 @@ static const struct cli_flag sign_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag selector_list_flags[] = {
+	{"domain", "NAME", "only of this domain"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag selector_set_flags[] = {
+	{"sign", "yes|no", "sign outgoing mail with it"},
+	{"canonicalization", "HEADER/BODY", "relaxed or simple"},
+	{"headers", "NAME:NAME:...", "fields to sign (else the usual ones)"},
+	{"seal", "yes|no", "no such field can be added later"},
+	{"expiration", "HOURS", "how long a signature is valid; 0: for ever"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag selector_add_flags[] = {
+	{"type", "rsa|ed25519", "of the new key (else rsa)"},
+	{"bits", "N", "of an RSA key (else 2048)"},
+	{"key", "FILE", "take this private key in PEM instead"},
+	{"sign", "yes|no", "sign outgoing mail with it (else yes)"},
+	{"canonicalization", "HEADER/BODY", "relaxed or simple"},
+	{"headers", "NAME:NAME:...", "fields to sign (else the usual ones)"},
+	{"seal", "yes|no", "no such field can be added later (else yes)"},
+	{"expiration", "HOURS", "how long a signature is valid; 0: for ever"},
+	{NULL, NULL, NULL},
+};
+static const struct cli_flag arc_flags[] = {
+	{"on", "yes|no", "seal what goes on to other hosts"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_flag gen_flags[] = {
 	{"bits", "N", "of an RSA key (else 2048)"},
 	{NULL, NULL, NULL},
@@ -310,6 +338,19 @@ const struct cli_command cli_commands[] = {
 	{"config network add", "NETWORK", "let a network relay", cmd_directory, network_flags, 1, 1,
 		false},
 	{"config network rm", "NETWORK", "not any more", cmd_directory, NULL, 1, 1, false},
+	{"config dkim list", "", "DKIM selectors", cmd_directory, selector_list_flags, 0, 0, false},
+	{"config dkim add", "SELECTOR DOMAIN", "a key that signs the domain's mail", cmd_directory,
+		selector_add_flags, 2, 2, false},
+	{"config dkim set", "SELECTOR DOMAIN", "change a selector", cmd_directory,
+		selector_set_flags, 2, 2, false},
+	{"config dkim rm", "SELECTOR DOMAIN", "remove it; its key file goes to dkim/old",
+		cmd_directory, NULL, 2, 2, false},
+	{"config dkim arc", "DOMAIN", "ARC seals of a domain", cmd_directory, arc_flags, 1, 1,
+		false},
+	{"config sealer list", "", "whose ARC seals are trusted", cmd_directory, NULL, 0, 0, false},
+	{"config sealer add", "DOMAIN", "trust a forwarder", cmd_directory, network_flags, 1, 1,
+		false},
+	{"config sealer rm", "DOMAIN", "not any more", cmd_directory, NULL, 1, 1, false},
 	{"config token list", "", "tokens of the JSON API", cmd_directory, NULL, 0, 0, false},
 	{"config token add", "NAME", "make one; it is printed this once", cmd_directory,
 		token_flags, 1, 1, false},

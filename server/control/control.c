@@ -87,6 +87,7 @@ static const struct verb *verb_find(const char *name)
 		control_route_verbs,
 		control_tls_verbs,
 		control_token_verbs,
+		control_dkim_verbs,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
