@@ -27,7 +27,7 @@ struct verb {
 };
 
 /* Tables end with a NULL name. One a line: many add to them. */
-extern const struct verb control_address_verbs[];
+extern const struct verb control_dkim_verbs[], control_address_verbs[];
 extern const struct verb control_directory_verbs[];
 extern const struct verb control_hold_verbs[];
 extern const struct verb control_import_verbs[];
