@@ -2,6 +2,9 @@
 #include "store/dircache.h"
 #include "store/listmatch.h"
 
+/* What expired is still shown for a while, then goes when an entry is added. */
+enum { EXPIRED_KEPT_S = 30 * 86400 };
+
 #define COLUMNS "id, list, kind, value, comment, created_s, expires_s"
 
 static const char sql_all[] = "SELECT " COLUMNS " FROM list_entry";
@@ -103,12 +106,28 @@ static int put_end(struct db *db, int rc, int64_t *id, const char *taken, struct
 	return rc;
 }
 
+static int expired_remove(struct db *db, int64_t before_s, size_t *removed, struct err *err)
+{
+	sqlite3_stmt *stmt = db_prepare(db, sql_expire, err);
+
+	if (stmt == NULL)
+		return -1;
+	db_bind_int(stmt, 1, before_s);
+	if (db_step(db, stmt, err) < 0)
+		return -1;
+	*removed = (size_t)sqlite3_changes(db->h);
+	return 0;
+}
+
 static int entry_run(struct store *s, struct db *db, void *arg, struct err *err)
 {
 	struct store_list_entry *row = arg;
-	sqlite3_stmt *stmt = db_prepare(db, row->id ? sql_update : sql_insert, err);
+	size_t removed;
 
 	(void)s;
+	if (row->id == 0 && expired_remove(db, clock_unix_s() - EXPIRED_KEPT_S, &removed, err) < 0)
+		return -1;
+	sqlite3_stmt *stmt = db_prepare(db, row->id ? sql_update : sql_insert, err);
 	if (stmt == NULL)
 		return -1;
 	if (row->id != 0)
@@ -146,16 +165,9 @@ struct expire {
 static int expire_run(struct store *s, struct db *db, void *arg, struct err *err)
 {
 	struct expire *e = arg;
-	sqlite3_stmt *stmt = db_prepare(db, sql_expire, err);
 
 	(void)s;
-	if (stmt == NULL)
-		return -1;
-	db_bind_int(stmt, 1, e->before_s);
-	if (db_step(db, stmt, err) < 0)
-		return -1;
-	e->removed = (size_t)sqlite3_changes(db->h);
-	return 0;
+	return expired_remove(db, e->before_s, &e->removed, err);
 }
 
 int store_list_expire(struct store *s, int64_t before_s, size_t *removed, struct err *err)

@@ -125,6 +125,8 @@ static int setup(void **state)
 	zone_write("secure.moxtest",
 		"@ MX 20 backup\n@ MX 10 mx\n@ TXT \"v=spf1 \" \"-all\"\nmx A 192.0.2.1\n"
 		"mx AAAA 2001:db8::1\nwww CNAME mx\nout CNAME mx.plain.moxtest.\n"
+		"_smtp._tcp SRV 0 5 25 mx\n@ CAA 0 issue \"ca.example\"\n"
+		"odd\\032n:me/\\200 A 192.0.2.9\n"
 		"dangling CNAME nowhere\n_25._tcp.mx TLSA 3 1 1 "
 		"aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11\n");
 	zone_write("forged.moxtest", "@ MX 10 mx\nmx A 192.0.2.2\n");
@@ -242,6 +244,39 @@ static void answers_with_validation(void **state)
 	assert_int_equal(
 		dns_lookup(d, DNS_MX, "forged.moxtest", deadline_in_ms(5000), a, &r, &err), 0);
 	assert_non_null(str_find(r.reason, STR("forged.moxtest")));
+	assert_int_equal(r.ede, 7); /* RFC 8914: signature expired */
+	assert_int_equal(
+		dns_lookup(d, DNS_A, "mx.secure.moxtest", deadline_in_ms(5000), a, &r, &err), 0);
+	assert_int_equal(r.ede, DNS_EDE_UNKNOWN);
+	dns_close(&d);
+	arena_close(&a);
+}
+
+/* Several at once, of every type, odd octets in names among them. */
+static void many_at_once(void **state)
+{
+	static const struct dns_request requests[] = {{DNS_NS, "secure.moxtest"},
+		{DNS_SRV, "_smtp._tcp.secure.moxtest"}, {DNS_CAA, "secure.moxtest"},
+		{DNS_A, "odd\\032n:me/\\200.secure.moxtest"}, {DNS_A, "nowhere.secure.moxtest"},
+		{DNS_A, "mx.dead.moxtest"}};
+	struct dns_answer r[6];
+	struct arena *a = arena_open();
+	struct dns *d = resolver_make("anchors");
+	struct err err;
+
+	(void)state;
+	int64_t begin = clock_mono_ms();
+	assert_int_equal(dns_lookup_many(d, requests, 6, deadline_in_ms(1500), a, r, &err), 0);
+	for (size_t i = 0; i < 6; i++)
+		print_message("%s: %s\n", requests[i].name, dns_status_text(r[i].status));
+	assert_true(str_eq(r[0].records[0].name, STR("ns.secure.moxtest")));
+	assert_int_equal(r[1].records[0].port, 25);
+	assert_true(str_eq(r[2].records[0].tag, STR("issue")));
+	for (size_t i = 0; i < 4; i++)
+		assert_true(r[i].status == DNS_OK && r[i].count == 1 && r[i].secure);
+	assert_int_equal(r[4].status, DNS_NXDOMAIN);
+	assert_int_equal(r[5].status, DNS_TIMEOUT);
+	assert_in_range(clock_mono_ms() - begin, 1400, 2500);
 	dns_close(&d);
 	arena_close(&a);
 }
@@ -384,6 +419,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_with_validation),
+		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(no_validation),
 		cmocka_unit_test(forwards_are_asked),
 		cmocka_unit_test(deadlines_hold_and_threads_share),

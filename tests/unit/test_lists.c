@@ -29,6 +29,38 @@ static int teardown(void **state)
 
 enum { NOW = 1700000000 };
 
+/* Entries that expired over 30 days ago go when another is added. */
+static void old_ones_go(void **state)
+{
+	struct store_list_entry old = {.kind = STORE_LIST_DOMAIN,
+					.value = STR("old.example"),
+					.comment = STR(""),
+					.expires_s = NOW},
+				more = {.kind = STORE_LIST_DOMAIN,
+					.value = STR("more.example"),
+					.comment = STR("")};
+	struct arena *a = arena_open();
+	struct err err;
+
+	(void)state;
+	clock_set_fake((NOW + 29 * 86400LL) * 1000);
+	assert_int_equal(store_list_put(store, &old, &err), 0);
+	assert_int_equal(store_list_put(store, &more, &err), 0);
+	assert_int_equal(store_list_get(store, old.id, a, &old, &err), 1);
+	assert_int_equal(store_list_delete(store, more.id, &err), 0);
+	clock_set_fake((NOW + 31 * 86400LL) * 1000);
+	more.id = 0;
+	assert_int_equal(store_list_put(store, &more, &err), 0);
+	struct store_list_entry *rows;
+	struct store_list_filter f = {.list = -1, .kind = -1, .text = STR("old"), .limit = 9};
+	size_t count;
+	assert_int_equal(store_list_page(store, &f, a, &rows, &count, &err), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(store_list_delete(store, more.id, &err), 0);
+	clock_set_fake((int64_t)NOW * 1000);
+	arena_close(&a);
+}
+
 static int64_t add(enum store_list list, const char *value, int64_t expires_s)
 {
 	struct admin_problems problems;
@@ -280,6 +312,7 @@ static void block_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(old_ones_go),
 		cmocka_unit_test(the_most_exact_entry_counts),
 		cmocka_unit_test(bad_entries),
 		cmocka_unit_test(expiry),
