@@ -245,6 +245,7 @@ static void member_read(json_t *request, const struct api_field *f, json_t *valu
 	case API_OBJECTS:
 	case API_OBJECT:
 	case API_ANY:
+	case API_ANY_LIST:
 		break;
 	}
 	json_object_set(request, f->name, value);
@@ -410,13 +411,40 @@ static void failure_answer(struct page *p, struct control_result *result, const 
 		api_problem(p, 500, "A fault of ours", err->text, errors);
 }
 
-static json_t *next_cursor(const json_t *last)
+/* A cursor with a second part is "NEXT.KEY". */
+static json_t *next_cursor(struct page *p, const json_t *last)
 {
-	json_t *next = json_object_get(last, "next");
+	json_t *next = json_object_get(last, "next"), *key = json_object_get(last, "next_key");
 
 	if (next == NULL || !json_is_true(json_object_get(last, "more")))
 		return json_null();
-	return json_incref(next);
+	if (json_is_string(next))
+		return json_incref(next);
+	char *text = arena_printf(p->arena, "%lld", (long long)json_integer_value(next));
+	if (key != NULL)
+		text = arena_printf(p->arena, "%s.%lld", text, (long long)json_integer_value(key));
+	return json_string(text);
+}
+
+/* Parameter "after" as the verb wants it. */
+static void cursor_read(struct page *p, const struct api_route *r, json_t *request)
+{
+	struct str text = str_from(json_string_value(json_object_get(request, "after")));
+	struct str first, key;
+
+	if (r->cursor == NULL || text.len == 0)
+		return;
+	if (str_split(text, '.', &first, &key) && first.len > 0 && ascii_is_digit(first.p[0]) &&
+		strspn(first.p, "0123456789") == first.len) {
+		char *end;
+		long long n = strtoll(arena_strdup(p->arena, key), &end, 10);
+		if (*end == '\0')
+			json_object_set_new(request, "after_key", json_integer(n));
+		text = first;
+	}
+	json_t *value = json_stringn(text.p, text.len);
+	json_object_del(request, "after");
+	json_object_set_new(request, r->cursor, value);
 }
 
 static void success_answer(
@@ -427,7 +455,7 @@ static void success_answer(
 	switch (r->answer) {
 	case API_ANSWER_LIST:
 		body = json_pack(
-			"{s:O, s:o}", "items", result->rows, "next", next_cursor(result->last));
+			"{s:O, s:o}", "items", result->rows, "next", next_cursor(p, result->last));
 		json_answer(p, 200, "application/json", body);
 		return;
 	case API_ANSWER_OBJECT:
@@ -448,7 +476,9 @@ static void run(struct page *p, const struct api_route *r, const json_t *request
 {
 	struct control ctl = {.store = p->gateway->store,
 		.queue = p->gateway->queue,
-		.config = p->gateway->config};
+		.config = p->gateway->config,
+		.dns = p->gateway->dns,
+		.mtasts = p->gateway->mtasts};
 	struct control_result result = {.rows = NULL};
 	struct err err = {.kind = ERR_NONE};
 	int rc;
@@ -485,6 +515,7 @@ static void route_run(struct page *p, const struct api_route *r,
 		return;
 	request = json_pack("{s:s}", "verb", r->verb != NULL ? r->verb : "");
 	query_read(p, r, request, &errors);
+	cursor_read(p, r, request);
 	if (!body_read(p, r, request, &errors) || !params_read(p, r, params, request)) {
 		json_decref(errors);
 	} else if (errors != NULL) {

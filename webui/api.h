@@ -20,7 +20,8 @@ enum api_type {
 	API_RELAY,   /* {"hosts": [...], "protocol", "tls", "username", "password"} */
 	API_OBJECTS, /* array; of says what of */
 	API_OBJECT,  /* one; of says which */
-	API_ANY      /* an object whose members are not fixed */
+	API_ANY,     /* an object whose members are not fixed */
+	API_ANY_LIST /* an array of such */
 };
 enum api_flag {
 	API_REQUIRED = 1,
@@ -60,6 +61,7 @@ struct api_route {
 	enum api_answer answer;
 	const char *schema;  /* of the object or of the items; NULL: none */
 	const char *rows_as; /* the verb's rows become this member of the object */
+	const char *cursor;  /* of a list: what the verb calls parameter "after" */
 };
 
 extern const struct api_route api_routes[];

@@ -51,7 +51,11 @@ static json_t *type_schema(const struct api_field *f)
 	case API_OBJECT:
 		return reference(f->of);
 	case API_ANY:
-		return json_pack("{s:s}", "type", "object");
+		s = json_pack("{s:s}", "type", "object");
+		break;
+	case API_ANY_LIST:
+		s = json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "object");
+		break;
 	}
 	if (f->flags & API_NULLABLE) {
 		json_t *type = json_incref(json_object_get(s, "type"));
@@ -98,10 +102,10 @@ static json_t *success(const struct api_route *r)
 
 	switch (r->answer) {
 	case API_ANSWER_LIST:
-		schema = json_pack("{s:s, s:[s, s], s:{s:{s:s, s:o}, s:{s:[s, s, s], s:s}}}",
-			"type", "object", "required", "items", "next", "properties", "items",
-			"type", "array", "items", reference(r->schema), "next", "type", "string",
-			"integer", "null", "description",
+		schema = json_pack("{s:s, s:[s, s], s:{s:{s:s, s:o}, s:{s:[s, s], s:s}}}", "type",
+			"object", "required", "items", "next", "properties", "items", "type",
+			"array", "items", reference(r->schema), "next", "type", "string", "null",
+			"description",
 			"Give it as parameter \"after\" for the next page; null on the last one.");
 		break;
 	case API_ANSWER_OBJECT:

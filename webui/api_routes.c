@@ -1,226 +1,17 @@
-/* The API's routes and the objects they speak of. */
+/* The API's routes, and what their requests take. */
 #include "base/version.h"
 #include "webui/api.h"
+#include "webui/api_fields.h"
 
-#define END                                                                                        \
+#define CURSOR                                                                                     \
+	{"after", API_TEXT, 0, "Cursor: next of the page before", NULL},                           \
 	{                                                                                          \
-		NULL, API_TEXT, 0, NULL, NULL                                                      \
+		"limit", API_NUMBER, 0, "1 to 1000", NULL                                          \
 	}
 #define NAME(what)                                                                                 \
 	{                                                                                          \
 		"name", API_TEXT, API_REQUIRED, what, NULL                                         \
 	}
-
-#define DELIVERIES "mailbox relay"
-#define CHECKS "list callout any"
-#define PROTOCOLS "smtp lmtp"
-#define TLS_MODES "none opportunistic required verify immediate"
-#define KINDS "mailbox alias relay"
-#define STATES "queued held delivered failed"
-#define OUTCOMES "delivered deferred failed"
-
-/* --- objects --- */
-
-static const struct api_field relay_out[] = {
-	{"hosts", API_TEXTS, 0, "host:port, tried in this order", NULL},
-	{"protocol", API_TEXT, 0, NULL, PROTOCOLS},
-	{"tls", API_TEXT, 0, NULL, TLS_MODES},
-	{"username", API_TEXT, 0, "Empty: no login. The password is never shown.", NULL},
-	{"password", API_TEXT, API_OPTIONAL, "Only when writing", NULL},
-	END,
-};
-static const struct api_field domain_out[] = {
-	{"name", API_TEXT, 0, "In A-labels", NULL},
-	{"description", API_TEXT, 0, NULL, NULL},
-	{"disabled", API_FLAG, 0, "Mail for it is put off", NULL},
-	{"delivery", API_TEXT, 0, NULL, DELIVERIES},
-	{"recipients", API_TEXT, 0, "How recipients of a relayed domain are checked", CHECKS},
-	{"separator", API_TEXT, 0, "What follows it in a local part is ignored", NULL},
-	{"case_sensitive", API_FLAG, 0, "Local parts", NULL},
-	{"relay", API_RELAY, API_OPTIONAL, "Where its mail goes", NULL},
-	END,
-};
-static const struct api_field account_out[] = {
-	{"name", API_TEXT, 0, NULL, NULL},
-	{"full_name", API_TEXT, 0, NULL, NULL},
-	{"disabled", API_FLAG, 0, "May not log in", NULL},
-	{"password", API_FLAG, 0, "One is set", NULL},
-	END,
-};
-static const struct api_field address_out[] = {
-	{"address", API_TEXT, 0, "local@domain, or @domain for the catch-all", NULL},
-	{"kind", API_TEXT, 0, NULL, KINDS},
-	{"account", API_TEXT, API_OPTIONAL, "Of a mailbox", NULL},
-	{"members", API_TEXTS, API_OPTIONAL, "Of an alias", NULL},
-	{"relay", API_RELAY, API_OPTIONAL, "Its own relay hosts", NULL},
-	END,
-};
-static const struct api_field transport_out[] = {
-	{"name", API_TEXT, 0, NULL, NULL},
-	{"relay", API_RELAY, 0, NULL, NULL},
-	END,
-};
-static const struct api_field route_out[] = {
-	{"id", API_NUMBER, 0, NULL, NULL},
-	{"position", API_NUMBER, 0, "The first that matches counts", NULL},
-	{"from", API_TEXT, 0, "Sender domain; empty for any, .example for subdomains too", NULL},
-	{"to", API_TEXT, 0, "Recipient domain", NULL},
-	{"min_attempts", API_NUMBER, 0, "Only after so many attempts", NULL},
-	{"transport", API_TEXT, 0, "A transport's name, or direct", NULL},
-	END,
-};
-static const struct api_field network_out[] = {
-	{"network", API_TEXT, 0, "10.0.0.0/8, 2001:db8::/32", NULL},
-	{"comment", API_TEXT, 0, NULL, NULL},
-	END,
-};
-static const struct api_field recipient_out[] = {
-	{"id", API_TEXT, 0, "Queue id of the message", NULL},
-	{"recipient_id", API_NUMBER, 0, NULL, NULL},
-	{"from", API_TEXT, 0, NULL, NULL},
-	{"to", API_TEXT, 0, NULL, NULL},
-	{"destination", API_TEXT, 0, "Domain it waits for", NULL},
-	{"state", API_TEXT, 0, NULL, STATES},
-	{"attempts", API_NUMBER, 0, NULL, NULL},
-	{"size", API_NUMBER, 0, "Octets", NULL},
-	{"received", API_TIME, API_NULLABLE, NULL, NULL},
-	{"next_attempt", API_TIME, API_NULLABLE, NULL, NULL},
-	{"last_attempt", API_TIME, API_NULLABLE, NULL, NULL},
-	{"last_error", API_TEXT, 0, NULL, NULL},
-	{"session", API_TEXT, 0, NULL, NULL},
-	{"in_flight", API_FLAG, 0, "Being delivered now", NULL},
-	END,
-};
-static const struct api_field attempt_out[] = {
-	{"recipient_id", API_NUMBER, 0, NULL, NULL},
-	{"started", API_TIME, API_NULLABLE, NULL, NULL},
-	{"duration_ms", API_NUMBER, 0, NULL, NULL},
-	{"outcome", API_TEXT, 0, NULL, OUTCOMES},
-	{"code", API_NUMBER, 0, "SMTP reply code; 0: none", NULL},
-	{"enhanced_code", API_TEXT, 0, NULL, NULL},
-	{"text", API_TEXT, 0, NULL, NULL},
-	{"mx", API_TEXT, 0, NULL, NULL},
-	{"ip", API_TEXT, 0, NULL, NULL},
-	{"tls", API_TEXT, 0, NULL, NULL},
-	{"transport", API_TEXT, 0, NULL, NULL},
-	END,
-};
-static const struct api_field message_out[] = {
-	{"id", API_TEXT, 0, NULL, NULL},
-	{"received", API_TIME, API_NULLABLE, NULL, NULL},
-	{"size", API_NUMBER, 0, NULL, NULL},
-	{"from", API_TEXT, 0, NULL, NULL},
-	{"session", API_TEXT, 0, NULL, NULL},
-	{"helo", API_TEXT, 0, NULL, NULL},
-	{"remote_ip", API_TEXT, 0, NULL, NULL},
-	{"message_id", API_TEXT, 0, NULL, NULL},
-	{"account", API_TEXT, 0, NULL, NULL},
-	{"recipients", API_OBJECTS, 0, NULL, "QueueRecipient"},
-	{"attempts", API_OBJECTS, 0, "The newest of them", "Attempt"},
-	END,
-};
-static const struct api_field dest_out[] = {
-	{"destination", API_TEXT, 0, NULL, NULL},
-	{"queued", API_NUMBER, 0, NULL, NULL},
-	{"held", API_NUMBER, 0, NULL, NULL},
-	{"next_attempt", API_TIME, API_NULLABLE, NULL, NULL},
-	END,
-};
-static const struct api_field summary_out[] = {
-	{"messages", API_NUMBER, 0, NULL, NULL},
-	{"queued", API_NUMBER, 0, "Recipients", NULL},
-	{"held", API_NUMBER, 0, "Recipients", NULL},
-	{"oldest", API_TIME, API_NULLABLE, NULL, NULL},
-	{"destinations", API_OBJECTS, 0, "Those with most", "QueueDestination"},
-	END,
-};
-static const struct api_field changed_out[] = {
-	{"changed", API_NUMBER, 0, "Recipients", NULL},
-	{"present", API_FLAG, API_OPTIONAL, "It is in the queue, but there was nothing to change",
-		NULL},
-	END,
-};
-static const struct api_field quarantined_out[] = {
-	{"id", API_NUMBER, 0, NULL, NULL},
-	{"message", API_TEXT, 0, "Its id in the log", NULL},
-	{"at", API_TIME, 0, NULL, NULL},
-	{"reason", API_TEXT, 0, NULL, NULL},
-	{"to", API_TEXT, 0, NULL, NULL},
-	{"mail_from", API_TEXT, 0, NULL, NULL},
-	{"from", API_TEXT, 0, NULL, NULL},
-	{"subject", API_TEXT, 0, NULL, NULL},
-	{"remote_ip", API_TEXT, 0, NULL, NULL},
-	{"session", API_TEXT, 0, NULL, NULL},
-	{"size", API_NUMBER, 0, NULL, NULL},
-	END,
-};
-static const struct api_field token_out[] = {
-	{"id", API_NUMBER, 0, NULL, NULL},
-	{"name", API_TEXT, 0, NULL, NULL},
-	{"read_only", API_FLAG, 0, NULL, NULL},
-	{"created", API_TIME, API_NULLABLE, NULL, NULL},
-	{"used", API_TIME, API_NULLABLE, NULL, NULL},
-	{"expires", API_TIME, API_NULLABLE, NULL, NULL},
-	{"used_ip", API_TEXT, 0, NULL, NULL},
-	END,
-};
-static const struct api_field token_new_out[] = {
-	{"id", API_NUMBER, 0, NULL, NULL},
-	{"token", API_TEXT, 0, "Shown this once", NULL},
-	END,
-};
-static const struct api_field id_out[] = {
-	{"id", API_NUMBER, 0, NULL, NULL},
-	END,
-};
-static const struct api_field listener_out[] = {
-	{"listener", API_TEXT, 0, "Its name in mox.conf", NULL},
-	{"service", API_TEXT, 0, NULL, NULL},
-	{"address", API_TEXT, 0, NULL, NULL},
-	{"up", API_FLAG, 0, NULL, NULL},
-	{"connections", API_NUMBER, 0, "Since start", NULL},
-	{"certificate_expires", API_TIME, API_NULLABLE, "The first of its certificates to end",
-		NULL},
-	END,
-};
-static const struct api_field status_out[] = {
-	{"version", API_TEXT, 0, NULL, NULL},
-	{"started", API_TIME, API_NULLABLE, NULL, NULL},
-	{"config_loaded", API_TIME, API_NULLABLE, NULL, NULL},
-	{"config_problem", API_TEXT, 0, "Why the last reload was refused", NULL},
-	{"sessions_open", API_NUMBER, 0, NULL, NULL},
-	{"disk_free_bytes", API_NUMBER, 0, NULL, NULL},
-	{"disk_total_bytes", API_NUMBER, 0, NULL, NULL},
-	{"resolver", API_TEXT, 0, NULL, "not-tested ok warning bad"},
-	{"resolver_text", API_TEXT, 0, NULL, NULL},
-	{"today", API_ANY, 0, "Counters of the UTC day", NULL},
-	END,
-};
-
-const struct api_schema api_schemas[] = {
-	{"Relay", relay_out},
-	{"Domain", domain_out},
-	{"Account", account_out},
-	{"Address", address_out},
-	{"Transport", transport_out},
-	{"Route", route_out},
-	{"Network", network_out},
-	{"QueueRecipient", recipient_out},
-	{"Attempt", attempt_out},
-	{"QueueMessage", message_out},
-	{"QueueDestination", dest_out},
-	{"QueueSummary", summary_out},
-	{"Changed", changed_out},
-	{"Quarantined", quarantined_out},
-	{"Token", token_out},
-	{"NewToken", token_new_out},
-	{"Id", id_out},
-	{"Listener", listener_out},
-	{"Status", status_out},
-	{NULL, NULL},
-};
-
-/* --- what requests take --- */
 
 static const struct api_field domain_new[] = {
 	NAME("Unicode or A-labels"),
@@ -291,21 +82,125 @@ static const struct api_field network_set[] = {
 	{"comment", API_TEXT, 0, NULL, NULL},
 	END,
 };
+#define QUEUE_FILTER                                                                               \
+	{"to", API_TEXT, 0, "Destination domain; .example for all below too", NULL},               \
+		{"text", API_TEXT, 0, "Part of an address, a queue id or session", NULL},          \
+		{"from", API_TEXT, 0, "Sender; <> for none", NULL},                                \
+		{"from_domain", API_TEXT, 0, NULL, NULL}, {"account", API_TEXT, 0, NULL, NULL},    \
+		{"error", API_TEXT, 0, "Part of the last error", NULL},                            \
+		{"via", API_TEXT, 0, "Way of delivery", NULL},                                     \
+		{"state", API_TEXT, 0, "Else queued and held", STATES},                            \
+		{"min_attempts", API_NUMBER, 0, NULL, NULL},                                       \
+		{"max_attempts", API_NUMBER, 0, NULL, NULL},                                       \
+		{"older", API_TEXT, 0, "Received before, e.g. 2d", NULL},                          \
+		{"newer", API_TEXT, 0, "Received since, e.g. 3h", NULL},
 static const struct api_field queue_filter[] = {
-	{"to", API_TEXT, 0, "Destination domain", NULL},
-	{"text", API_TEXT, 0, "Part of sender or recipient", NULL},
-	{"state", API_TEXT, 0, "Else queued and held", STATES},
-	{"after", API_NUMBER, 0, "Cursor: next of the page before", NULL},
-	{"limit", API_NUMBER, 0, "1 to 1000", NULL},
+	QUEUE_FILTER{"sort", API_TEXT, 0, NULL, "received next attempts size"},
+	{"descending", API_FLAG, 0, NULL, NULL},
+	CURSOR,
 	END,
 };
+static const struct api_field queue_count_filter[] = {QUEUE_FILTER END};
 static const struct api_field queue_change[] = {
 	{"id", API_TEXT, 0, "One message", NULL},
 	{"recipient_id", API_NUMBER, 0, "One recipient of it", NULL},
 	{"all", API_FLAG, 0, "All of the queue", NULL},
-	{"to", API_TEXT, 0, "All for a destination domain", NULL},
-	{"text", API_TEXT, 0, "All with this in sender or recipient", NULL},
-	{"state", API_TEXT, 0, NULL, STATES},
+	QUEUE_FILTER END,
+};
+static const struct api_field queue_transport[] = {
+	{"transport", API_TEXT, API_REQUIRED, "A transport's name, direct, or routes", NULL},
+	{"kick", API_FLAG, 0, "And try now", NULL},
+	{"id", API_TEXT, 0, "One message", NULL},
+	{"recipient_id", API_NUMBER, 0, "One recipient of it", NULL},
+	{"all", API_FLAG, 0, "All of the queue", NULL},
+	QUEUE_FILTER END,
+};
+static const struct api_field queue_route[] = {
+	{"address", API_TEXT, API_REQUIRED, "Recipient", NULL},
+	{"from", API_TEXT, 0, "Sender", NULL},
+	{"attempt", API_NUMBER, 0, "1 is the first", NULL},
+	END,
+};
+static const struct api_field hold_new[] = {
+	{"account", API_TEXT, 0, NULL, NULL},
+	{"from_domain", API_TEXT, 0, NULL, NULL},
+	{"from", API_TEXT, 0, "Sender address", NULL},
+	{"to", API_TEXT, 0, "Recipient domain", NULL},
+	{"comment", API_TEXT, 0, NULL, NULL},
+	{"all", API_FLAG, 0, "A rule without fields, for all mail, is meant", NULL},
+	{"apply", API_FLAG, 0, "To what waits already, too", NULL},
+	END,
+};
+static const struct api_field hold_end[] = {
+	{"apply", API_FLAG, 0, "Let go what it held", NULL},
+	END,
+};
+static const struct api_field log_filter[] = {
+	{"text", API_TEXT, 0, "What a person would type into the search box", NULL},
+	{"address", API_TEXT, 0, "Sender, recipient or From", NULL},
+	{"domain", API_TEXT, 0, NULL, NULL},
+	{"session", API_TEXT, 0, NULL, NULL},
+	{"message_id", API_TEXT, 0, NULL, NULL},
+	{"ip", API_TEXT, 0, NULL, NULL},
+	{"result", API_TEXT, 0, NULL, LOG_RESULTS},
+	{"since", API_TEXT, 0, "2026-11-24, 2026-11-24T10:00:00Z or an age such as 3h", NULL},
+	{"until", API_TEXT, 0, NULL, NULL},
+	CURSOR,
+	END,
+};
+static const struct api_field days_set[] = {
+	{"days", API_NUMBER, API_REQUIRED, "1 to 3650", NULL},
+	END,
+};
+static const struct api_field entry_filter[] = {
+	{"list", API_TEXT, 0, NULL, "allow deny"},
+	{"text", API_TEXT, 0, "Part of value or comment", NULL},
+	END,
+};
+static const struct api_field entry_new[] = {
+	{"value", API_TEXT, API_REQUIRED, "IP, network, domain or address", NULL},
+	{"list", API_TEXT, API_REQUIRED, NULL, "allow deny"},
+	{"comment", API_TEXT, 0, NULL, NULL},
+	{"expires", API_TEXT, 0, "A day, or a number of days", NULL},
+	END,
+};
+static const struct api_field entry_change[] = {
+	{"list", API_TEXT, 0, NULL, "allow deny"},
+	{"comment", API_TEXT, 0, NULL, NULL},
+	{"expires", API_TEXT, 0, "A day, or a number of days", NULL},
+	END,
+};
+static const struct api_field zone_new[] = {
+	{"zone", API_TEXT, API_REQUIRED, NULL, NULL},
+	{"comment", API_TEXT, 0, NULL, NULL},
+	{"disabled", API_FLAG, 0, NULL, NULL},
+	END,
+};
+static const struct api_field override_set[] = {
+	{"kind", API_TEXT, API_REQUIRED, NULL, "verified plaintext pin"},
+	{"pins", API_TEXT, 0, "SHA-256 in hex, space between", NULL},
+	{"reason", API_TEXT, API_REQUIRED, NULL, NULL},
+	{"expires", API_TEXT, API_REQUIRED, "A day", NULL},
+	END,
+};
+static const struct api_field mtasts_filter[] = {
+	{"text", API_TEXT, 0, "Part of the domain", NULL},
+	{"mode", API_TEXT, 0, NULL, "none testing enforce backoff"},
+	{"after", API_TEXT, 0, "Cursor: next of the page before", NULL},
+	{"limit", API_NUMBER, 0, "1 to 1000", NULL},
+	END,
+};
+static const struct api_field tls_result_filter[] = {
+	{"day", API_TEXT, 0, "2026-11-24", NULL},
+	{"policy_domain", API_TEXT, 0, NULL, NULL},
+	{"recipient_domain", API_TEXT, 0, NULL, NULL},
+	{"failures", API_FLAG, 0, "Only with failures", NULL},
+	CURSOR,
+	END,
+};
+static const struct api_field tls_result_delete[] = {
+	{"policy_domain", API_TEXT, API_REQUIRED, NULL, NULL},
+	{"day", API_TEXT, 0, "Else all days", NULL},
 	END,
 };
 static const struct api_field quarantine_filter[] = {
@@ -417,11 +312,12 @@ static int reload_run(
 
 #define VERB(name) name, NULL
 #define RUN(fn) NULL, fn
-#define LIST(schema) API_ANSWER_LIST, schema, NULL
-#define OBJECT(schema) API_ANSWER_OBJECT, schema, NULL
-#define OBJECT_ROWS(schema, as) API_ANSWER_OBJECT, schema, as
-#define CREATED(schema) API_ANSWER_CREATED, schema, NULL
-#define DONE API_ANSWER_DONE, NULL, NULL
+#define LIST(schema) API_ANSWER_LIST, schema, NULL, "after"
+#define LIST_BEFORE(schema) API_ANSWER_LIST, schema, NULL, "before"
+#define OBJECT(schema) API_ANSWER_OBJECT, schema, NULL, NULL
+#define OBJECT_ROWS(schema, as) API_ANSWER_OBJECT, schema, as, NULL
+#define CREATED(schema) API_ANSWER_CREATED, schema, NULL, NULL
+#define DONE API_ANSWER_DONE, NULL, NULL, NULL
 
 const struct api_route api_routes[] = {
 	{"GET", "status", RUN(status_run), "How the gateway is", NULL, OBJECT("Status")},
@@ -489,8 +385,51 @@ const struct api_route api_routes[] = {
 		OBJECT("Changed")},
 	{"POST", "queue/drop", VERB("queue.drop"), "Remove without a notice to the sender",
 		queue_change, OBJECT("Changed")},
+	{"POST", "queue/transport", VERB("queue.transport"), "Choose the way by hand",
+		queue_transport, OBJECT("Changed")},
+	{"GET", "queue/count", VERB("queue.count"), "How many a filter selects", queue_count_filter,
+		OBJECT("Count")},
+	{"GET", "queue/route", VERB("queue.route"), "Which way mail would go", queue_route,
+		LIST("Way")},
+	{"GET", "holds", VERB("queue.holdrules.list"), "Hold rules", NULL, LIST("HoldRule")},
+	{"POST", "holds", VERB("queue.holdrules.add"), "Hold mail that matches", hold_new,
+		CREATED("NewHoldRule")},
+	{"DELETE", "holds/:id", VERB("queue.holdrules.remove"), "End a hold rule", hold_end, DONE},
 	{"GET", "queue/messages/:id", VERB("queue.get"), "One message", NULL,
 		OBJECT_ROWS("QueueMessage", "recipients")},
+
+	{"GET", "log", VERB("log.list"), "Where is my mail, newest first", log_filter,
+		LIST_BEFORE("LogRow")},
+	{"GET", "log/messages/:id", VERB("log.get"), "A message's whole life", NULL,
+		OBJECT_ROWS("LogMessage", "events")},
+	{"GET", "log/keep", VERB("log.keep"), "How long the log is kept", NULL, OBJECT("Days")},
+	{"PATCH", "log/keep", VERB("log.keep"), "Keep it so long", days_set, OBJECT("Days")},
+
+	{"GET", "lists", VERB("list.list"), "Allow and deny lists", entry_filter,
+		LIST("ListEntry")},
+	{"POST", "lists", VERB("list.add"), "Allow or deny", entry_new, CREATED("ListEntry")},
+	{"PATCH", "lists/:value", VERB("list.set"), "Change an entry", entry_change,
+		OBJECT("ListEntry")},
+	{"DELETE", "lists/:value", VERB("list.rm"), "Remove an entry", NULL, DONE},
+	{"GET", "blocklists", VERB("dnsbl.list"), "DNS block lists", NULL, LIST("BlockList")},
+	{"POST", "blocklists", VERB("dnsbl.add"), "Ask a block list", zone_new, CREATED(NULL)},
+	{"PATCH", "blocklists/:zone", VERB("dnsbl.set"), "Change it", zone_new + 1, DONE},
+	{"DELETE", "blocklists/:zone", VERB("dnsbl.rm"), "Ask it no more", NULL, DONE},
+
+	{"GET", "tls/overrides", VERB("tlsoverride.list"), "What is said about TLS to destinations",
+		NULL, LIST("TlsOverride")},
+	{"PUT", "tls/overrides/:domain", VERB("tlsoverride.set"), "Say it", override_set,
+		OBJECT("TlsOverride")},
+	{"DELETE", "tls/overrides/:domain", VERB("tlsoverride.remove"), "Say nothing", NULL, DONE},
+	{"GET", "tls/results", VERB("tlsresults.list"), "TLS results by policy domain and day",
+		tls_result_filter, LIST_BEFORE("TlsResult")},
+	{"POST", "tls/results/delete", VERB("tlsresults.delete"), "Remove results",
+		tls_result_delete, OBJECT("Changed")},
+	{"GET", "mtasts", VERB("mtasts.list"), "Cached MTA-STS policies", mtasts_filter,
+		LIST("MtastsPolicy")},
+	{"POST", "mtasts/:domain/refresh", VERB("mtasts.refresh"), "Fetch it now", NULL,
+		OBJECT("MtastsRefreshed")},
+	{"DELETE", "mtasts/:domain", VERB("mtasts.forget"), "Forget it", NULL, DONE},
 
 	{"GET", "quarantine", VERB("quarantine.list"), "What was kept back, newest first",
 		quarantine_filter, LIST("Quarantined")},

@@ -76,7 +76,8 @@ static int rule_remove(struct call *call, json_t **last, struct err *err)
 	int rc = store_hold_get(call->ctl->store, id, call->arena, &row, err);
 	if (rc <= 0)
 		return rc < 0 ? -1
-			      : err_set(err, ERR_PERM, "there is no hold rule %lld", (long long)id);
+			      : call_missing(
+					call, err, "there is no hold rule %lld", (long long)id);
 	if (store_hold_delete(call->ctl->store, id, err) < 0 ||
 		apply(call, &row, STORE_QUEUE_UNHOLD, &changed, err) < 0)
 		return -1;

@@ -179,7 +179,7 @@ static int log_get(struct call *call, json_t **last, struct err *err)
 	if (rc < 0)
 		return -1;
 	if (rc == 0)
-		return err_set(err, ERR_PERM, "%.*s is not in the message log", STR_FMT(text));
+		return call_missing(call, err, "%.*s is not in the message log", STR_FMT(text));
 	for (size_t i = 0; i < life.event_count; i++) {
 		if (call_row(call, json_event(&life, &life.events[i]), err) < 0)
 			return -1;
