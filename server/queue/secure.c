@@ -251,8 +251,8 @@ static void policy_trace(struct connect_walk *w, const struct tls_choice_in *in,
 		[TLS_RULE_DANE_UNUSABLE] =
 			"TLSA records, but none that can be used: TLS, any certificate",
 		[TLS_RULE_MTASTS] = "MTA-STS: TLS with a certificate that is valid for the host",
-		[TLS_RULE_DANE_MTASTS] = "DANE and MTA-STS: TLS with a certificate that matches a "
-					 "TLSA record and is valid for the host",
+		[TLS_RULE_DANE_MTASTS] =
+			"DANE and MTA-STS: a certificate that matches and is valid",
 		[TLS_RULE_OVERRIDE] = "an override by the admin",
 		[TLS_RULE_TLS_OPTIONAL] =
 			"TLS-Required: No in the message: verification is noted only"};
