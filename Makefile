@@ -10,7 +10,7 @@ SYSCONFDIR ?= /etc
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 
-PKGS    = openssl libmicrohttpd sqlite3 jansson libidn2 libargon2 libsystemd libcap libcurl
+PKGS    = openssl libmicrohttpd sqlite3 jansson zlib libidn2 libargon2 libsystemd libcap libcurl
 WARN    = -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \
 	  -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wcast-qual -Wwrite-strings -Wundef \
 	  -Wnull-dereference -Werror
@@ -30,12 +30,14 @@ FLOOR0 = server/base
 FLOOR1 = server/config server/dns server/tls server/store server/message
 FLOOR2 = server/http server/auth
 FLOOR3 = server/policy server/acme
-FLOOR4 = server/smtp
-FLOOR5 = server/report server/queue
-FLOOR6 = server/control
-FLOOR7 = server/daemon server/cli server/setup
-FLOOR8 = webui
-FLOORS = $(FLOOR0) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4) $(FLOOR5) $(FLOOR6) $(FLOOR7) $(FLOOR8)
+FLOOR4 = server/report
+FLOOR5 = server/smtp
+FLOOR6 = server/queue
+FLOOR7 = server/control
+FLOOR8 = server/daemon server/cli server/setup
+FLOOR9 = webui
+FLOORS = $(FLOOR0) $(FLOOR1) $(FLOOR2) $(FLOOR3) $(FLOOR4) $(FLOOR5) $(FLOOR6) $(FLOOR7) $(FLOOR8) \
+	 $(FLOOR9)
 
 SRC     := $(sort $(foreach f,$(FLOORS),$(wildcard $(f)/*.c)))
 LIB_SRC := $(filter-out server/daemon/main.c webui/mkassets.c,$(SRC))
@@ -184,7 +186,7 @@ fmt-check:
 	@clang-format --dry-run -Werror $(C_FILES) && echo "format: ok"
 layers:
 	@sh tests/layers.sh "$(FLOOR0)" "$(FLOOR1)" "$(FLOOR2)" "$(FLOOR3)" "$(FLOOR4)" "$(FLOOR5)" \
-		"$(FLOOR6)" "$(FLOOR7)" "$(FLOOR8)"
+		"$(FLOOR6)" "$(FLOOR7)" "$(FLOOR8)" "$(FLOOR9)"
 
 # --- install ----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 build="gcc libc6-dev make pkg-config ca-certificates dns-root-data libssl-dev libmicrohttpd-dev
 libsqlite3-dev libjansson-dev libidn2-dev libunistring-dev libargon2-dev libsystemd-dev libcap-dev
-libcurl4-openssl-dev libunbound-dev libcrypt-dev"
+libcurl4-openssl-dev zlib1g-dev libunbound-dev libcrypt-dev"
 test="libcmocka-dev clang clang-format libclang-rt-14-dev python3 postfix dovecot-core
 dovecot-lmtpd swaks nsd ldnsutils openssl chromium procps $(cat tests/*/packages)"
 
