@@ -1,5 +1,6 @@
 /* Requests: from libmicrohttpd's callbacks to a worker thread and back. */
 #include "base/log.h"
+#include "webui/api.h"
 #include "webui/assets.h"
 #include "webui/router.h"
 #include "webui/server.h"
@@ -119,14 +120,25 @@ static struct MHD_Response *constant_response(const void *data, size_t len)
 		len, (void *)(uintptr_t)data, MHD_RESPMEM_PERSISTENT);
 }
 
-static enum MHD_Result plain_answer(struct MHD_Connection *mhd, unsigned status, const char *text)
+/* An answer without a page; below the API it is a problem document. */
+static enum MHD_Result plain_answer(
+	struct request *r, struct MHD_Connection *mhd, unsigned status, const char *text)
 {
-	struct MHD_Response *resp = constant_response(text, strlen(text));
+	bool api = str_starts(r->page.path, STR(API_BASE));
+	char *body = arena_strdup(r->arena, str_from(text));
+	if (api)
+		body = arena_printf(r->arena,
+			"{\"type\": \"about:blank\", \"status\": %u, \"title\": \"Not taken\", "
+			"\"detail\": \"%.*s\"}\n",
+			status, (int)strcspn(text, "\n"), text);
+	struct MHD_Response *resp =
+		MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result rc = MHD_NO;
 
 	if (resp == NULL)
 		return MHD_NO;
-	if (MHD_add_response_header(resp, "Content-Type", "text/plain; charset=utf-8") == MHD_YES &&
+	if (MHD_add_response_header(resp, "Content-Type",
+		    api ? "application/problem+json" : "text/plain; charset=utf-8") == MHD_YES &&
 		MHD_add_response_header(resp, "X-Content-Type-Options", "nosniff") == MHD_YES &&
 		MHD_add_response_header(resp, "Content-Security-Policy", "default-src 'none'") ==
 			MHD_YES &&
@@ -317,10 +329,10 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
 		r->seen = true;
 		client_deadline(r->client, SERVER_BODY_MS, false);
 		if (is_ambiguous(mhd, version))
-			return plain_answer(mhd, 400, "This request can be read in two ways.\n");
+			return plain_answer(r, mhd, 400, "This request can be read in two ways.\n");
 		if (announces_too_much(mhd))
 			return plain_answer(
-				mhd, 413, "This is more than a form may hold: 1 MiB.\n");
+				r, mhd, 413, "This is more than a form may hold: 1 MiB.\n");
 		return MHD_YES;
 	}
 	if (*size > 0) {
@@ -329,7 +341,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
 		return MHD_YES;
 	}
 	if (r->too_big)
-		return plain_answer(mhd, 413, "This is more than a form may hold: 1 MiB.\n");
+		return plain_answer(r, mhd, 413, "This is more than a form may hold: 1 MiB.\n");
 	if (!r->busy) {
 		page_prepare(r, method);
 		return enqueue(r) ? MHD_YES : MHD_NO;

@@ -65,7 +65,10 @@ class Api:
         if body is not None and not isinstance(body, (str, bytes)):
             body = json.dumps(body)
             headers.setdefault("Content-Type", "application/json")
-        c.request(method, BASE + path, body, headers)
+        try:
+            c.request(method, BASE + path, body, headers)
+        except BrokenPipeError:
+            pass  # refused before all of it was sent; the answer is there
         r = c.getresponse()
         text = r.read()
         c.close()
@@ -298,8 +301,7 @@ def errors(t, mox, api):
         api.refused(422, "POST", "/domains", {"name": "x.example", "relay": {
             "hosts": ["no port:x"]}}, field="relay")
         assert not [d for d in api.call("GET", "/domains")["items"] if "x." in d["name"][:2]]
-        status = api.raw("POST", "/domains", b"x" * (1024 * 1024 + 10), kind)[0]
-        assert status == 413, status
+        api.refused(413, "POST", "/domains", b"x" * (1024 * 1024 + 10), kind)
 
 
 @root
