@@ -291,7 +291,7 @@ static enum MHD_Result answer(struct request *r)
 	if (a->tail != NULL) {
 		resp = tail_response(r);
 		if (resp == NULL)
-			return plain_answer(r->mhd, 503, "Too many watch the log already.\n");
+			return plain_answer(r, r->mhd, 503, "Too many watch the log already.\n");
 	} else if (a->status == 304 || (a->asset == NULL && a->body.len == 0)) {
 		resp = constant_response("", 0);
 	} else if (a->asset != NULL) {
