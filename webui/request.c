@@ -8,6 +8,16 @@
 
 #include <stdint.h>
 
+/* RFC 3986 2: no control octets and no spaces, which RFC 9112 3.2 tells to refuse. */
+static bool is_bad_uri(struct str uri)
+{
+	for (size_t i = 0; i < uri.len; i++) {
+		if ((unsigned char)uri.p[i] <= ' ' || uri.p[i] == 0x7f)
+			return true;
+	}
+	return false;
+}
+
 void *request_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
 	const union MHD_ConnectionInfo *info =
@@ -20,7 +30,10 @@ void *request_begin(void *cls, const char *uri, struct MHD_Connection *mhd)
 	*r = (struct request){.ui = cls,
 		.mhd = mhd,
 		.arena = arena,
-		.client = info != NULL ? info->socket_context : NULL};
+		.client = info != NULL ? info->socket_context : NULL,
+		.is_bad_uri = is_bad_uri(str_from(uri)),
+		.uri_start = uri,
+		.uri_end = uri != NULL ? uri + strlen(uri) : NULL};
 	r->page.path = arena_str(arena, path);
 	r->page.raw_query = arena_str(arena, query);
 	return r;
@@ -111,6 +124,16 @@ static bool is_ambiguous(struct MHD_Connection *mhd, const char *version)
 	(void)MHD_get_connection_values(mhd, MHD_HEADER_KIND, framing_note, &f);
 	return f.bad_name || f.bad_coding || f.hosts > 1 || f.lengths + f.codings > 1 ||
 	       (f.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0);
+}
+
+/* Is the request line more than three words with one space between them? libmicrohttpd
+ * hands out its words where they lie in the line, each ended by a NUL in place of the space:
+ * where the next word is further off, a NUL came in the line itself, and what stands behind
+ * it would be passed over. A proxy before us may have seen it. */
+static bool is_bad_line(const struct request *r, const char *method, const char *version)
+{
+	return r->is_bad_uri || method + strlen(method) + 1 != r->uri_start ||
+	       r->uri_end + 1 != version;
 }
 
 /* libmicrohttpd only reads it, but asks for a pointer that is not const. */
@@ -328,6 +351,8 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
 	if (!r->seen) {
 		r->seen = true;
 		client_deadline(r->client, SERVER_BODY_MS, false);
+		if (is_bad_line(r, method, version))
+			return plain_answer(mhd, 400, "The request line is malformed.\n");
 		if (is_ambiguous(mhd, version))
 			return plain_answer(r, mhd, 400, "This request can be read in two ways.\n");
 		if (announces_too_much(mhd))

@@ -45,7 +45,9 @@ struct request {
 	struct buf body;
 	size_t body_counted; /* in ui->bodies */
 	bool seen, too_big, busy, done, slow;
-	int64_t due_ms; /* of a delayed answer */
+	bool is_bad_uri;                 /* it holds what no address may */
+	const char *uri_start, *uri_end; /* libmicrohttpd's; uri_end is at its NUL */
+	int64_t due_ms;                  /* of a delayed answer */
 	struct request *next;
 };
 
