@@ -352,7 +352,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *mhd, const char
 		r->seen = true;
 		client_deadline(r->client, SERVER_BODY_MS, false);
 		if (is_bad_line(r, method, version))
-			return plain_answer(mhd, 400, "The request line is malformed.\n");
+			return plain_answer(r, mhd, 400, "The request line is malformed.\n");
 		if (is_ambiguous(mhd, version))
 			return plain_answer(r, mhd, 400, "This request can be read in two ways.\n");
 		if (announces_too_much(mhd))
