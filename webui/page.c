@@ -185,7 +185,7 @@ void page_time(struct page *p, struct tval *map, const char *key, int64_t unix_m
 		tval_set_printf(p->arena, time, "ago", diff < 0 ? "%s ago" : "in %s", span);
 }
 
-void page_size(struct page *p, struct tval *map, const char *key, int64_t bytes)
+const char *page_size_text(struct page *p, int64_t bytes)
 {
 	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
 	double n = (double)bytes;
@@ -193,8 +193,12 @@ void page_size(struct page *p, struct tval *map, const char *key, int64_t bytes)
 
 	for (; n >= 1000 && u + 1 < sizeof(units) / sizeof(units[0]); u++)
 		n /= 1000;
-	tval_set_printf(
-		p->arena, map, key, u == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[u]);
+	return arena_printf(p->arena, u == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[u]);
+}
+
+void page_size(struct page *p, struct tval *map, const char *key, int64_t bytes)
+{
+	tval_set_text(p->arena, map, key, page_size_text(p, bytes));
 }
 
 const char *page_count_text(struct page *p, int64_t n)

@@ -99,6 +99,7 @@ void page_time(struct page *p, struct tval *map, const char *key, int64_t unix_m
 void page_size(struct page *p, struct tval *map, const char *key, int64_t bytes);
 /* "12,345" */
 void page_count(struct page *p, struct tval *map, const char *key, int64_t n);
+const char *page_size_text(struct page *p, int64_t bytes); /* "82.7 GB" */
 const char *page_count_text(struct page *p, int64_t n);
 enum page_notice { PAGE_NOTICE_BAD, PAGE_NOTICE_WARN, PAGE_NOTICE_HINT };
 /* Appends to what the page shows first, the bad before the others. path (below base) and action are

@@ -70,10 +70,9 @@ static void disk(struct page *p, const struct health *h)
 				? PAGE_NOTICE_BAD
 				: PAGE_NOTICE_WARN,
 			arena_printf(p->arena,
-				"Only %" PRId64
-				" percent of the disk is free. When it is full, no mail is "
-				"accepted.",
-				percent),
+				"Only %s of the disk is free (%" PRId64
+				" percent). When it is full, no mail is accepted.",
+				page_size_text(p, h->disk_free_bytes), percent),
 			"machine#disk", "See the disk");
 	}
 }

@@ -456,7 +456,9 @@ void listener_health(struct listener *l, struct health_listener *out)
 	snprintf(out->service, sizeof(out->service), "%s", listener_role_text(l->role));
 	out->connections = l->connections;
 	out->up = l->deps != NULL && !l->closing;
-	tls = l->tls ? tls_server_ref(l->tls) : NULL;
+	/* The certificate is the whole listener's; these two services never show it. */
+	bool plain = l->role == LISTENER_ADMIN_HTTP || l->role == LISTENER_METRICS_HTTP;
+	tls = l->tls && !plain ? tls_server_ref(l->tls) : NULL;
 	pthread_mutex_unlock(&l->lock);
 	if (tls != NULL)
 		out->cert_expires_s = cert_expiry(tls);

@@ -1,10 +1,16 @@
 """/healthz, /readyz and /metrics: what machines ask."""
 import http.client
+import os
+import pwd
+import re
+import signal
 import time
 
 from lib import prometheus
-from lib.context import root
+from lib.context import root, timeout
 from lib.mail import message
+from lib.net import wait_for
+from lib.proc import run
 from lib.web import Browser
 
 PASSWORD = "e2e-admin-password"
@@ -104,3 +110,81 @@ def test_health(t):
         with t.case("port %d" % port):
             assert fetch(mox.ip, port, "/healthz")[::2] == (200, "ok\n")
             assert fetch(mox.ip, port, "/readyz")[::2] == (200, "ready\n")
+
+
+@root
+def test_not_ready_while_stopping(t):
+    """A load balancer's kept connection hears it; a new one is not taken any more."""
+    mox = t.mox()
+    mox.admin.domain("in.example", relay=t.peer().hostport, tls="none", recipients="any")
+    c = http.client.HTTPConnection(mox.ip, mox.admin_port, timeout=10)
+
+    def asked(path):
+        c.request("GET", path)
+        r = c.getresponse()
+        return r.status, r.read().decode()
+
+    assert asked("/readyz") == (200, "ready\n")
+    with mox.talk() as s:
+        s.ehlo()
+        s.cmd("MAIL FROM:<a@b.example>", 250)
+        s.cmd("RCPT TO:<x@in.example>", 250)
+        s.cmd("DATA", 354)
+        mox.proc.signal(signal.SIGTERM)
+        wait_for(lambda: asked("/readyz") == (503, "stopping\n"), 5, "503 stopping")
+        assert asked("/healthz") == (200, "ok\n")
+        s.body(b"Subject: x\r\n\r\nx\r\n", want=(250, 421))
+    c.close()
+    mox.proc.wait(20)
+
+
+@root
+@timeout(90)
+def test_not_ready_without_room(t):
+    """The store cannot write: /readyz, /metrics and the overview say so, and forget it."""
+    data = os.path.join(t.folder("small"), "data")
+    os.makedirs(data)
+    run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=0755", "tmpfs", data])
+    nobody = pwd.getpwnam("nobody")
+    os.chown(data, nobody.pw_uid, nobody.pw_gid)
+    mox = t.mox(data=data, listener={"MetricsHTTP": {"Enabled": True}})
+    mox.admin.request("adminpassword", password=PASSWORD)
+    b = Browser(mox.ip, mox.admin_port)
+    assert b.login(PASSWORD).status == 200
+
+    def bad():
+        return re.findall(r'<p class="notice bad">(.*?)</p>', b.get("").html, re.S)
+
+    def ready():
+        return fetch(mox.ip, mox.admin_port, "/readyz")[::2]
+
+    assert not [n for n in bad() if "database" in n], bad()
+    assert prometheus.value(scrape(mox), "mox_store_failed_commits_total") == 0
+    ballast = os.open(os.path.join(data, "ballast"), os.O_CREAT | os.O_WRONLY)
+    try:
+        while os.write(ballast, b"x" * 512):
+            pass
+    except OSError:
+        os.close(ballast)
+    try:
+        with t.case("not ready"):
+            wait_for(lambda: ready()[0] == 503, 15, "503: %s" % (ready(),))
+            assert "the store does not take mail" in ready()[1], ready()
+            assert fetch(mox.ip, mox.admin_port, "/healthz")[0] == 200
+        with t.case("the overview says it, first"):
+            found = bad()
+            assert any("database takes no writes" in n and "machine#database" in n
+                       for n in found), found
+            assert any("Only 0 B of the disk is free (0 percent)" in n and "machine#disk" in n for n in found), found
+            page = b.get("machine")
+            assert page.status == 200 and "The last write failed" in page.text, page.text
+        with t.case("metrics"):
+            now = scrape(mox)
+            assert prometheus.value(now, "mox_store_failed_commits_total") > 0
+            assert prometheus.value(now, "mox_disk_free_bytes") < 100_000
+    finally:
+        os.unlink(os.path.join(data, "ballast"))
+    with t.case("room again"):
+        wait_for(lambda: ready()[0] == 200, 15, "ready")
+        assert not [n for n in bad() if "database" in n or "Only 0 B" in n], bad()
+    mox.stop()
