@@ -1,4 +1,5 @@
 #include "webui/formview.h"
+#include "webui/listview.h"
 #include "webui/pages.h"
 
 void page_accounts(struct page *p)
@@ -8,10 +9,12 @@ void page_accounts(struct page *p)
 	size_t count;
 	struct err err;
 
-	if (store_account_list(p->gateway->store, p->arena, &rows, &count, &err) < 0) {
+	struct store_dir_page page = listview_read(p);
+	if (store_account_page(p->gateway->store, &page, p->arena, &rows, &count, &err) < 0) {
 		page_failed(p, &err);
 		return;
 	}
+	listview_show(p, &page, "accounts", count > 0 ? rows[count - 1].name : STR(""));
 	for (size_t i = 0; i < count; i++) {
 		struct tval *row = tval_add_map(p->arena, list);
 		tval_set_printf(p->arena, row, "id", "%lld", (long long)rows[i].id);
@@ -95,6 +98,37 @@ void page_account_edit(struct page *p)
 		account_form(p, &row);
 }
 
+/* Names the addresses that still lead to the account. */
+static void account_delete_ask(struct page *p, const struct store_account *row)
+{
+	enum { NAMED_MAX = 10 };
+	struct store_address *rows;
+	struct store_domain d;
+	struct buf b = {NULL, 0, 0};
+	size_t count;
+	struct err err;
+
+	if (store_address_list(p->gateway->store, 0, row->id, p->arena, &rows, &count, &err) < 0) {
+		page_failed(p, &err);
+		return;
+	}
+	for (size_t i = 0; i < count && i < NAMED_MAX; i++) {
+		if (store_domain_get(p->gateway->store, rows[i].domain_id, p->arena, &d, &err) == 1)
+			buf_printf(&b, "%s%.*s@%.*s", b.len > 0 ? ", " : "",
+				STR_FMT(rows[i].localpart), STR_FMT(d.name));
+	}
+	const char *text = "It can no longer log in. Its mail stays on disk.";
+	if (count > 0)
+		text = arena_printf(p->arena,
+			"It cannot be deleted while %zu %s to it: %s%s. Delete them or give them "
+			"to another account first.",
+			count, count == 1 ? "address leads" : "addresses lead", b.p ? b.p : "",
+			count > NAMED_MAX ? " and more" : "");
+	buf_free(&b);
+	formview_confirm(p, arena_printf(p->arena, "Delete %.*s?", STR_FMT(row->name)), text,
+		"Delete account", arena_printf(p->arena, "accounts/%lld", (long long)row->id));
+}
+
 void page_account_delete(struct page *p)
 {
 	struct store_account row;
@@ -103,9 +137,7 @@ void page_account_delete(struct page *p)
 	if (!account_load(p, &row))
 		return;
 	if (p->method == PAGE_GET) {
-		formview_confirm(p, arena_printf(p->arena, "Delete %.*s?", STR_FMT(row.name)),
-			"It can no longer log in. Its mail stays on disk.", "Delete account",
-			arena_printf(p->arena, "accounts/%lld", (long long)row.id));
+		account_delete_ask(p, &row);
 		return;
 	}
 	if (store_account_delete(p->gateway->store, row.id, &err) == 0)

@@ -1,5 +1,6 @@
 #include "policy/dkim_admin.h"
 #include "webui/formview.h"
+#include "webui/listview.h"
 #include "webui/pages.h"
 
 static const char *const check_names[] = {
@@ -23,10 +24,12 @@ void page_domains(struct page *p)
 	size_t count;
 	struct err err;
 
-	if (store_domain_list(p->gateway->store, p->arena, &rows, &count, &err) < 0) {
+	struct store_dir_page page = listview_read(p);
+	if (store_domain_page(p->gateway->store, &page, p->arena, &rows, &count, &err) < 0) {
 		page_failed(p, &err);
 		return;
 	}
+	listview_show(p, &page, "domains", count > 0 ? rows[count - 1].name : STR(""));
 	for (size_t i = 0; i < count; i++) {
 		struct tval *row = tval_add_map(p->arena, list);
 		tval_set_printf(p->arena, row, "id", "%lld", (long long)rows[i].id);
@@ -87,11 +90,14 @@ void page_domain(struct page *p)
 
 	if (!domain_load(p, page_id(p, 0), &d))
 		return;
-	if (store_address_list(p->gateway->store, d.id, 0, p->arena, &rows, &count, &err) < 0 ||
+	struct store_dir_page page = listview_read(p);
+	if (store_address_page(p->gateway->store, d.id, &page, p->arena, &rows, &count, &err) < 0 ||
 		page_domain_policy(p, &d, &err) < 0 || page_domain_dkim(p, &d, &err) < 0) {
 		page_failed(p, &err);
 		return;
 	}
+	listview_show(p, &page, arena_printf(p->arena, "domains/%lld", (long long)d.id),
+		count > 0 ? rows[count - 1].localpart : STR(""));
 	tval_set_printf(p->arena, p->view, "id", "%lld", (long long)d.id);
 	tval_set_str(p->arena, p->view, "name", d.name);
 	tval_set_str(p->arena, p->view, "description", d.description);
@@ -216,13 +222,12 @@ void page_domain_edit(struct page *p)
 void page_domain_delete(struct page *p)
 {
 	struct store_domain d;
-	struct store_address *rows;
-	size_t count;
+	int64_t count;
 	struct err err;
 
 	if (!domain_load(p, page_id(p, 0), &d))
 		return;
-	if (store_address_list(p->gateway->store, d.id, 0, p->arena, &rows, &count, &err) < 0 ||
+	if (store_address_count(p->gateway->store, d.id, &count, &err) < 0 ||
 		(p->method == PAGE_POST &&
 			(dkim_admin_domain_delete(p->gateway->store, p->arena, d.id, &err) < 0 ||
 				store_domain_delete(p->gateway->store, d.id, &err) < 0))) {
@@ -238,7 +243,7 @@ void page_domain_delete(struct page *p)
 		arena_printf(p->arena,
 			"The domain and its %s %s go. Mail for it is refused from then on. Mail "
 			"in the queue and in mailboxes stays.",
-			page_count_text(p, (int64_t)count), count == 1 ? "address" : "addresses"),
+			page_count_text(p, count), count == 1 ? "address" : "addresses"),
 		"Delete domain", arena_printf(p->arena, "domains/%lld", (long long)d.id));
 }
 
@@ -346,6 +351,9 @@ static void address_form(struct page *p, struct store_address *row, const struct
 		page_failed(p, &err);
 		return;
 	}
+	if (!fresh && row->kind == STORE_ADDRESS_RELAY)
+		tval_set_printf(
+			p->arena, p->view, "test_path", "addresses/%lld/test", (long long)row->id);
 	formview_render(&f, title, "", fresh ? "Create address" : "Save",
 		arena_printf(p->arena, "domains/%lld", (long long)d->id),
 		fresh ? NULL : arena_printf(p->arena, "addresses/%lld/delete", (long long)row->id));

@@ -250,6 +250,9 @@ static void transport_form(struct page *p, struct store_transport *row)
 	formview_section(&f, "", NULL);
 	formview_text(&f, "name", "Name", row->name, "For example smarthost.");
 	formview_relay(&f, &row->relay, FORMVIEW_RELAY_SMTP);
+	if (!fresh)
+		tval_set_printf(
+			p->arena, p->view, "test_path", "transports/%lld/test", (long long)row->id);
 	formview_render(&f, fresh ? "New transport" : name,
 		fresh ? "A smarthost that routes can send mail through." : "",
 		fresh ? "Create transport" : "Save", "routes",
@@ -285,6 +288,41 @@ void page_transport_edit(struct page *p)
 		transport_form(p, &row);
 }
 
+/* Names what depends on the transport. */
+static void transport_delete_ask(struct page *p, const struct store_transport *row)
+{
+	struct store_route *routes;
+	struct buf b = {NULL, 0, 0};
+	size_t count, used = 0;
+	int64_t queued;
+	struct err err;
+
+	if (store_route_list(p->gateway->store, p->arena, &routes, &count, &err) < 0 ||
+		store_queue_way_count(p->gateway->store, row->id, &queued, &err) < 0) {
+		page_failed(p, &err);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (routes[i].transport_id == row->id)
+			buf_printf(&b, "%s%zu", used++ > 0 ? ", " : "", i + 1);
+	}
+	const char *text = "No route uses it, and no mail in the queue is to go this way.";
+	if (used > 0)
+		text = arena_printf(p->arena,
+			"It cannot be deleted while %s to it: %s of the list. Change or delete %s "
+			"first.",
+			used == 1 ? "a route leads" : "routes lead", b.p,
+			used == 1 ? "that route" : "those routes");
+	else if (queued > 0)
+		text = arena_printf(p->arena,
+			"It cannot be deleted while mail in the queue is to go this way: %s "
+			"recipients. Choose another way for them first.",
+			page_count_text(p, queued));
+	buf_free(&b);
+	formview_confirm(p, arena_printf(p->arena, "Delete %.*s?", STR_FMT(row->name)), text,
+		"Delete transport", arena_printf(p->arena, "transports/%lld", (long long)row->id));
+}
+
 void page_transport_delete(struct page *p)
 {
 	struct store_transport row;
@@ -293,9 +331,7 @@ void page_transport_delete(struct page *p)
 	if (!transport_load(p, &row))
 		return;
 	if (p->method == PAGE_GET) {
-		formview_confirm(p, arena_printf(p->arena, "Delete %.*s?", STR_FMT(row.name)),
-			"Only a transport that no route uses can be deleted.", "Delete transport",
-			arena_printf(p->arena, "transports/%lld", (long long)row.id));
+		transport_delete_ask(p, &row);
 		return;
 	}
 	if (store_transport_delete(p->gateway->store, row.id, &err) == 0)

@@ -224,6 +224,7 @@ static void page_prepare(struct request *r, const char *method)
 		forwarded_apply(r);
 	r->slow = p->method == PAGE_POST &&
 		  (str_ends(p->path, STR("/login")) || str_ends(p->path, STR("/password")));
+	r->tests = p->method == PAGE_POST && str_ends(p->path, STR("/test"));
 }
 
 /* False while stopping: nobody would resume the connection. */
@@ -251,7 +252,8 @@ static struct request *dequeue(struct webui *ui)
 {
 	for (struct request **at = &ui->queue; *at != NULL; at = &(*at)->next) {
 		struct request *r = *at;
-		if (r->slow && ui->slow_count >= SERVER_SLOW_MAX)
+		if ((r->slow && ui->slow_count >= SERVER_SLOW_MAX) ||
+			(r->tests && ui->test_count >= SERVER_TESTS_MAX))
 			continue;
 		*at = r->next;
 		if (ui->queue_end == &r->next)
@@ -283,13 +285,14 @@ void *request_worker(void *arg)
 			continue;
 		}
 		ui->slow_count += r->slow;
+		ui->test_count += r->tests;
 		pthread_mutex_unlock(&ui->lock);
 		run(r);
 		pthread_mutex_lock(&ui->lock);
-		if (r->slow) {
-			ui->slow_count--;
+		ui->slow_count -= r->slow;
+		ui->test_count -= r->tests;
+		if (r->slow || r->tests)
 			pthread_cond_signal(&ui->work);
-		}
 		r->done = true;
 		if (r->page.answer.delay_ms > 0 && !ui->stopping) {
 			r->due_ms = clock_mono_ms() + r->page.answer.delay_ms;

@@ -20,7 +20,8 @@ enum {
 	SERVER_CLIENT_MEMORY = 32 * 1024,     /* header and read buffer, octets */
 	SERVER_BODIES_MAX = 32 * 1024 * 1024, /* octets of all posted forms at once */
 	SERVER_WORKERS = 6,
-	SERVER_SLOW_MAX = 2 /* password checks at once */
+	SERVER_SLOW_MAX = 2, /* password checks at once */
+	SERVER_TESTS_MAX = 2 /* tests of other hosts at once: workers are left for pages */
 };
 
 struct client { /* one connection */
@@ -44,7 +45,7 @@ struct request {
 	struct page page;
 	struct buf body;
 	size_t body_counted; /* in ui->bodies */
-	bool seen, too_big, busy, done, slow;
+	bool seen, too_big, busy, done, slow, tests;
 	bool is_bad_uri;                 /* it holds what no address may */
 	const char *uri_start, *uri_end; /* libmicrohttpd's; uri_end is at its NUL */
 	int64_t due_ms;                  /* of a delayed answer */
@@ -66,7 +67,7 @@ struct webui {
 	pthread_cond_t work, timer, idle;
 	bool stopping;
 	struct client *clients;
-	size_t client_count, pump_count, slow_count;
+	size_t client_count, pump_count, slow_count, test_count;
 	size_t bodies; /* octets */
 	struct request *queue, **queue_end;
 	struct request *delayed;

@@ -180,6 +180,18 @@ static const struct cli_flag way_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag relaytest_flags[] = {
+	{"transport", "NAME", "with the hosts and settings of this transport"},
+	{"domain", "NAME", "with the hosts and settings of this domain"},
+	{"rcpt", "ADDRESS", "also ask whether it takes mail for this address"},
+	{"mail_from", "ADDRESS", "as sender of that (else the null sender)"},
+	{"protocol", "smtp|lmtp", "towards the host"},
+	{"tls", "MODE", "none, opportunistic, required, verify or immediate"},
+	{"username", "NAME", "to log in there"},
+	{"password", "PASSWORD", "of that user"},
+	{NULL, NULL, NULL},
+};
+
 static const struct cli_flag rule_flags[] = {
 	{"account", "NAME", "submitted by this account"},
 	{"from", "ADDRESS", "of this sender; <> for bounces"},
@@ -307,6 +319,8 @@ const struct cli_command cli_commands[] = {
 	{"config test", "", "check mox.conf and its keys", cmd_config_test, NULL, 0, 0, false},
 	{"config import", "FILE [FILE]", "a domains.conf, a mox.conf or both", cmd_config_import,
 		NULL, 1, 2, false},
+	{"config relaytest", "[HOST:PORT]", "try a relay host, step by step; sends nothing",
+		cmd_config_relaytest, relaytest_flags, 0, 1, false},
 	{"config domain list", "", "hosted domains", cmd_directory, NULL, 0, 0, false},
 	{"config domain add", "NAME", "host a domain", cmd_directory, domain_flags, 1, 1, false},
 	{"config domain set", "NAME", "change a domain", cmd_directory, domain_flags, 1, 1, false},

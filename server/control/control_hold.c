@@ -190,5 +190,6 @@ const struct verb control_hold_verbs[] = {
 	{"queue.holdrules.remove", rule_remove},
 	{"queue.transport", queue_transport},
 	{"queue.route", queue_route},
+	{"relay.test", control_relay_test},
 	{NULL, NULL},
 };

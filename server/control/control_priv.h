@@ -87,4 +87,7 @@ int call_queue_filter(
 bool call_queue_many(const struct call *call);
 int call_queue_id(const struct call *call, int64_t *id, struct err *err) MUST_USE;
 
+/* control_relaytest.c */
+int control_relay_test(struct call *call, json_t **last, struct err *err) MUST_USE;
+
 #endif

@@ -93,6 +93,22 @@ struct store_network {
 	struct str comment;
 };
 
+struct store_dir_page {
+	struct str text;  /* part of a name, note, host, member or account; or empty */
+	struct str after; /* name of the last row of the page before, or empty */
+	size_t limit;     /* 1 to 500 */
+	bool more;        /* out: there is a next page */
+};
+/* One page by name, in the arena. */
+int store_domain_page(struct store *s, struct store_dir_page *page, struct arena *a,
+	struct store_domain **rows, size_t *count, struct err *err) MUST_USE;
+int store_address_page(struct store *s, int64_t domain_id, struct store_dir_page *page,
+	struct arena *a, struct store_address **rows, size_t *count, struct err *err) MUST_USE;
+int store_account_page(struct store *s, struct store_dir_page *page, struct arena *a,
+	struct store_account **rows, size_t *count, struct err *err) MUST_USE;
+int store_address_count(
+	struct store *s, int64_t domain_id, int64_t *count, struct err *err) MUST_USE;
+
 /* _get and _find return 1 found, 0 not, -1. Results live in the arena. */
 int store_domain_find(struct store *s, struct str name, struct arena *a, struct store_domain *out,
 	struct err *err) MUST_USE;
