@@ -9,10 +9,11 @@ import socket
 import sqlite3
 import time
 from html.parser import HTMLParser
-from urllib.parse import urljoin, urlencode
+from urllib.parse import urljoin, urlencode, urlparse
 
 from lib.context import root, timeout
 from lib.web import Browser
+from test_check import Setup
 
 PASSWORD = "e2e-admin-password"
 SOURCE = os.path.join(os.path.dirname(__file__), "..", "..", "webui", "router.c")
@@ -129,12 +130,17 @@ def test_get_changes_nothing(t):
 class Markup(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.bad, self.links = [], []
+        self.bad, self.links, self.frames = [], [], []
 
     def handle_starttag(self, tag, attrs):
         a = dict(attrs)
-        if tag == "script" and not a.get("src") or tag in ("style", "iframe", "object", "embed"):
+        if tag == "script" and not a.get("src") or tag in ("style", "object", "embed"):
             self.bad.append(tag)
+        if tag == "iframe":
+            if a.get("sandbox", "no") is None:  # allows nothing at all
+                self.frames.append(a["src"])
+            else:
+                self.bad.append(tag)
         self.bad += [tag + " " + n for n in a if n.startswith("on") or n == "style"]
         for n in ("href", "src", "action"):
             if re.match(r"\s*(javascript|data|vbscript):|//|https?:", a.get(n) or "", re.I):
@@ -156,7 +162,23 @@ def check_page(page):
     markup = Markup()
     markup.feed(page.html)
     assert not markup.bad, (page.url, markup.bad)
-    return markup.links
+    return markup.links, markup.frames
+
+
+def check_frame(page):
+    """HTML of a stranger: it may hold anything, as nothing of it can run or be loaded."""
+    h = page.headers
+    rules = [r.strip() for r in h["Content-Security-Policy"].split(";")]
+    assert "sandbox" in rules and "default-src 'none'" in rules, rules
+    assert "script-src" not in str(rules) and "unsafe" not in str(rules), rules
+    assert "form-action 'none'" in rules and "frame-ancestors 'self'" in rules, rules
+    assert h["X-Content-Type-Options"] == "nosniff", h
+
+
+def room(b, url):
+    """The route of an address: 1 for each name or number in it."""
+    words = urlparse(url).path[len(urlparse(b.base).path):].split("/")
+    return "/".join([words[0]] + ["1" if re.search(r"\d", w) else w for w in words[1:]])
 
 
 @root
@@ -164,8 +186,23 @@ def check_page(page):
 def test_xss_by_mail(t):
     """Every text that a stranger chooses, then every page that can be reached."""
     peer = t.peer({"rcpt": "451 4.7.1 " + XSS, "greeting": "220 " + XSS})
-    mox = with_web(t, config={"Queue": {"RetryFirst": "1h"}})
+    checked = Setup(t)
+    mox = checked.mox
+    mox.admin.request("adminpassword", password=PASSWORD)
     some_of_everything(t, mox, peer)
+    kept = ("From: %s <x@quarantine.example>\r\nTo: %s <anna@in.example>\r\nSubject: %s\r\n"
+            "Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n\r\n%s\r\n"
+            "--b1\r\nContent-Type: text/html\r\n\r\n%s\r\n--b1\r\n"
+            "Content-Type: application/%s; name=\"<script>alert(1)</script>.exe\"\r\n"
+            "Content-Disposition: attachment; filename=\"<script>alert(1)</script>.exe\"\r\n\r\n"
+            "x\r\n--b1--\r\n") % ((XSS.replace('"', ""),) * 2 + (XSS,) * 3 +
+                                  ("<script>alert(1)</script>",))
+    with mox.talk(source=checked.client) as s:
+        s.ehlo("mx.good.example")
+        s.cmd("MAIL FROM:<x@quarantine.example>", 250)
+        s.cmd("RCPT TO:<anna@in.example>", 250)
+        s.data(kept.encode(), 250)
     sender = '"<script>alert(1)</script><img/src=x/onerror=alert(2)>"@evil.example'
     head = "".join("%s: %s\r\n" % (n, XSS) for n in (
         "Subject", "From", "To", "Cc", "Date", "Message-ID", "Sender", "Reply-To", "List-Id",
@@ -188,8 +225,9 @@ def test_xss_by_mail(t):
     b = browser(mox)
     seen, todo, shown = set(), ["", "queue?q=" + XSS.replace("<", "%3C").replace(" ", "+"),
                                 "log", "login?next=" + XSS.replace("<", "%3C")
-                                .replace(" ", "+").replace('"', "%22")], 0
-    while todo and len(seen) < 200:
+                                .replace(" ", "+").replace('"', "%22")], set()
+    framed = 0
+    while todo and len(seen) < 400:
         path = urljoin(b.base, todo.pop(0))
         if path in seen or not path.startswith(b.base) or "/static/" in path or "tail" in path:
             continue
@@ -198,11 +236,21 @@ def test_xss_by_mail(t):
         assert page.status in (200, 303, 404), (path, page.status)
         if page.status == 303:
             continue
-        links = check_page(page)
-        shown += "alert(1)" in page.text
+        links, frames = check_page(page)
+        shown.update([room(b, path)] if "alert(1)" in page.text else [])
         todo += [urljoin(path, x) for x in links]
-    assert len(seen) > 15, seen
-    assert shown >= 2, "the texts were shown nowhere, so nothing was tested"
+        for f in frames:
+            inside = b.request("GET", urljoin(path, f))
+            assert inside.status == 200 and "<script>alert(1)</script>" in inside.html, inside.html
+            check_frame(inside)
+            framed += 1
+    with t.case("the texts were shown, so something was tested"):
+        assert {"log", "log/1", "queue", "queue/1", "quarantine", "quarantine/1"} <= shown, shown
+        assert framed >= 1
+    with t.case("every room was seen"):
+        rooms = {r for r in routes("GET") if "/" not in r} - {"login"}
+        assert rooms <= {room(b, path) for path in seen}, \
+            rooms - {room(b, path) for path in seen}
 
 
 @root
