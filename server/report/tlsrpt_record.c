@@ -168,7 +168,7 @@ struct str tlsrpt_record_mailto(struct arena *a, struct str address)
 	buf_text(&b, "mailto:");
 	for (size_t i = 0; i < address.len; i++) {
 		char c = address.p[i];
-		if (ascii_is_alnum(c) || strchr("@.-_~+*'$&=/", c) != NULL)
+		if (ascii_is_alnum(c) || (c != '\0' && strchr("@.-_~+*'$&=/", c) != NULL))
 			buf_byte(&b, c);
 		else
 			buf_printf(&b, "%%%02X", (unsigned)(unsigned char)c);

@@ -11,11 +11,13 @@
 enum {
 	TLSRPT_JSON_MAX = 20 * 1024 * 1024, /* octets, unpacked */
 	TLSRPT_DEPTH_MAX = 32,              /* of arrays and objects; a report needs 6 */
+	TLSRPT_VALUES_MAX = 500 * 1000,     /* of any kind */
 	TLSRPT_POLICIES_MAX = 1000,
-	TLSRPT_DETAILS_MAX = 10000, /* of all policies together */
-	TLSRPT_LIST_MAX = 1000,     /* policy strings, mx hosts of a policy */
-	TLSRPT_MEMBER_MAX = 1000,   /* octets of one text; longer ones are refused */
-	TLSRPT_RATIO_MAX = 200      /* unpacked octets per packed one, over the first MiB */
+	TLSRPT_DETAILS_MAX = 10000,    /* of all policies together */
+	TLSRPT_LIST_MAX = 1000,        /* policy strings, mx hosts of a policy */
+	TLSRPT_MEMBER_MAX = 1000,      /* octets of one text; longer ones are cut */
+	TLSRPT_STRING_MAX = 16 * 1024, /* octets of a policy string; longer ones are cut */
+	TLSRPT_RATIO_MAX = 200         /* unpacked octets per packed one, over the first MiB */
 };
 
 struct tlsrpt_report {

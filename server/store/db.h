@@ -257,6 +257,11 @@ extern const char *const schema_2[]; /* what version 2 adds; ends with NULL */
 /* Deletes what has been there long enough; called now and then by a thread of the store. */
 void quarantine_expire(struct store *s);
 
+/* --- TLS reports received, see tlsreport.c --- */
+
+/* Deletes what has been there long enough; called now and then by a thread of the store. */
+void tls_report_expire(struct store *s);
+
 /* A recipient for whom the message must stay. */
 #define STATE_OPEN "state IN (0, 1, 4)"
 

@@ -539,6 +539,7 @@ void *msglog_keep_run(void *arg)
 		if (rc == 0 && (soon || now_ms - k.expired_at_ms >= EXPIRE_MS)) {
 			rc = expire(&k, &err);
 			quarantine_expire(k.s);
+			tls_report_expire(k.s);
 			k.expired_at_ms = now_ms;
 		}
 		if (rc < 0)

@@ -165,4 +165,37 @@ const char *const schema_2[] = {
 	" pins TEXT NOT NULL, reason TEXT NOT NULL, expires_s INTEGER NOT NULL,"
 	" changed_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 
+	/* --- TLS reports received --- */
+	/* json: gzip. rejected: why it cannot be used, or ''. from_domain: DKIM-verified, or ''. */
+	"CREATE TABLE tls_report(id INTEGER PRIMARY KEY AUTOINCREMENT, org TEXT NOT NULL,"
+	" report_id TEXT NOT NULL, contact TEXT NOT NULL, from_domain TEXT NOT NULL,"
+	" mail_from TEXT NOT NULL, remote_ip TEXT NOT NULL, start_s INTEGER NOT NULL,"
+	" end_s INTEGER NOT NULL, received_s INTEGER NOT NULL, via INTEGER NOT NULL,"
+	" host INTEGER NOT NULL, successes INTEGER NOT NULL, failures INTEGER NOT NULL,"
+	" domains TEXT NOT NULL, rejected TEXT NOT NULL, size INTEGER NOT NULL,"
+	" json BLOB NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX tls_report_name ON tls_report(org, report_id, from_domain)"
+	" WHERE rejected = '';"
+	"CREATE INDEX tls_report_rejected ON tls_report(id) WHERE rejected != '';"
+	"CREATE INDEX tls_report_failed ON tls_report(id) WHERE failures > 0;"
+	"CREATE INDEX tls_report_org ON tls_report(org, id);"
+	"CREATE INDEX tls_report_end ON tls_report(end_s);"
+	/* Which reports are about a policy domain, have a result type: for the list. */
+	"CREATE TABLE tls_report_domain(domain TEXT, report_id INTEGER,"
+	" PRIMARY KEY(domain, report_id)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX tls_report_domain_report ON tls_report_domain(report_id);"
+	"CREATE TABLE tls_report_result(type TEXT, report_id INTEGER,"
+	" PRIMARY KEY(type, report_id)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX tls_report_result_report ON tls_report_result(report_id);"
+	/* Sums; day: since 1970. */
+	"CREATE TABLE tls_report_day(day INTEGER, domain TEXT, org TEXT, type TEXT,"
+	" successes INTEGER NOT NULL, failures INTEGER NOT NULL, reports INTEGER NOT NULL,"
+	" PRIMARY KEY(day, domain, org, type)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE tls_report_failure(day INTEGER, domain TEXT, org TEXT, type TEXT, mx TEXT,"
+	" failures INTEGER NOT NULL, reports INTEGER NOT NULL,"
+	" PRIMARY KEY(day, domain, org, type, mx)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE domain_tlsrpt(domain_id INTEGER PRIMARY KEY"
+	" REFERENCES domain(id) ON DELETE CASCADE, off INTEGER NOT NULL,"
+	" localpart TEXT NOT NULL) STRICT;",
+
 	"INSERT INTO setting VALUES('schema_2', '1');", NULL};
