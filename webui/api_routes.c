@@ -433,6 +433,10 @@ const struct api_route api_routes[] = {
 
 	{"GET", "quarantine", VERB("quarantine.list"), "What was kept back, newest first",
 		quarantine_filter, LIST("Quarantined")},
+	{"GET", "quarantine/keep", VERB("quarantine.keep"), "How long it is kept", NULL,
+		OBJECT("Days")},
+	{"PATCH", "quarantine/keep", VERB("quarantine.keep"), "Keep it so long", days_set,
+		OBJECT("Days")},
 	{"GET", "quarantine/:id", VERB("quarantine.get"), "One of them", NULL,
 		OBJECT("Quarantined")},
 	{"POST", "quarantine/release", VERB("quarantine.release"), "Deliver as it would have been",

@@ -1,4 +1,4 @@
-/* cmd_quarantine - what was kept back: list, release, delete. */
+/* cmd_quarantine - what was kept back: list, release, delete, how long. */
 #include "cli/commands.h"
 
 #include "cli/print.h"
@@ -62,6 +62,26 @@ int cmd_quarantine_act(const struct cli *cli, struct err *err)
 		printf("%lld changed\n",
 			(long long)json_integer_value(json_object_get(last, "changed")));
 	json_decref(last);
+	cli_client_close(&c);
+	return rc;
+}
+
+int cmd_quarantine_keep(const struct cli *cli, struct err *err)
+{
+	struct cli_client *c;
+	json_t *last = NULL;
+
+	if (cli_client_open(cli, CLI_PEER_DAEMON_OR_STORE, &c, err) < 0)
+		return -1;
+	int rc = cli_client_call(c,
+		control_request(
+			"quarantine.keep", "days", cli->arg_count > 0 ? cli->args[0] : NULL, NULL),
+		&last, err);
+	if (rc == 0) {
+		json_object_del(last, "ok");
+		cli_object_print(last, cli_option(cli, "json") != NULL);
+		json_decref(last);
+	}
 	cli_client_close(&c);
 	return rc;
 }

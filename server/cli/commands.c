@@ -316,6 +316,8 @@ const struct cli_command cli_commands[] = {
 		quarantine_act_flags, 0, 1, false},
 	{"quarantine delete", "[ID]", "gone for good", cmd_quarantine_act, quarantine_act_flags, 0,
 		1, false},
+	{"quarantine keep", "[DAYS]", "how long it is kept before it is deleted",
+		cmd_quarantine_keep, NULL, 0, 1, false},
 	{"config test", "", "check mox.conf and its keys", cmd_config_test, NULL, 0, 0, false},
 	{"config import", "FILE [FILE]", "a domains.conf, a mox.conf or both", cmd_config_import,
 		NULL, 1, 2, false},

@@ -42,6 +42,7 @@ int cmd_dane_dialmx(const struct cli *cli, struct err *err);
 int cmd_dane_makerecord(const struct cli *cli, struct err *err);
 
 int cmd_quarantine_list(const struct cli *cli, struct err *err);
+int cmd_quarantine_keep(const struct cli *cli, struct err *err);
 int cmd_quarantine_act(const struct cli *cli, struct err *err);
 int cmd_config_test(const struct cli *cli, struct err *err);
 int cmd_config_import(const struct cli *cli, struct err *err);

@@ -115,10 +115,26 @@ static int quarantine_delete(struct call *call, json_t **last, struct err *err)
 	return act(call, STORE_QUARANTINE_DELETE, last, err);
 }
 
+/* {"days": n}, after setting it when the request has "days". */
+static int quarantine_keep(struct call *call, json_t **last, struct err *err)
+{
+	int64_t days = 0;
+
+	if (call_has(call, "days") &&
+		(call_number(call, "days", 1, STORE_QUARANTINE_DAYS_MAX, &days, err) < 0 ||
+			store_quarantine_days_put(call->ctl->store, days, err) < 0))
+		return -1;
+	if (store_quarantine_days(call->ctl->store, &days, err) < 0)
+		return -1;
+	*last = json_pack("{s:I}", "days", (json_int_t)days);
+	return 0;
+}
+
 const struct verb control_quarantine_verbs[] = {
 	{"quarantine.list", quarantine_list},
 	{"quarantine.get", quarantine_get},
 	{"quarantine.release", quarantine_release},
 	{"quarantine.delete", quarantine_delete},
+	{"quarantine.keep", quarantine_keep},
 	{NULL, NULL},
 };

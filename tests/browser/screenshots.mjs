@@ -59,18 +59,30 @@ await create(p, 'destinations/new', { domain: 'partner.example', kind: 'pin', pi
 await shot(p, '05-destination-wrong');
 await create(p, 'destinations/new', { domain: 'partner.example', kind: 'pin', pins: 'ab'.repeat(32), reason: 'Contract with the partner, asked for by Ann', expires: '300d' });
 await create(p, 'destinations/new', { domain: 'a-rather-long-name-for-a-domain.of-some-department.university.example', kind: 'plaintext', reason: 'Their TLSA records are of the old certificate; told them on Monday', expires: '3d' });
+await create(p, 'domains/2/dkim', { name: 'gateway2026', kind: 'rsa2048' });
+await create(p, 'holds/new', { rcpt_domain: 'slow.example', comment: 'Their server is being moved, until Monday' });
+await create(p, 'lists/new', { value: '203.0.113.0/24', list: 'deny', comment: 'Has sent nothing but spam for months' });
+await create(p, 'lists/new', { value: 'partner.example', list: 'allow' });
+await create(p, 'tokens', { name: 'monitoring', read_only: '1' });
+await shot(p, '05-token-made');
+await create(p, 'domains/new', { name: 'strict.example', delivery: 'relay', relay_hosts: `127.0.0.1:${taker.port}`, rcpt_check: 'any' });
+await p.goto(`${mox.base}domains`);
+const strict = await p.getAttribute('a:has-text("strict.example")', 'href');
+await create(p, `${strict.replace(/.*domains/, 'domains')}/policy`, { dmarc: 'quarantine', spf: 'quarantine', iprev: 'quarantine' });
 const body = (subject) => ['From: Ann <ann@sender.example>', `Subject: ${subject}`, '', 'Hello.'];
 for (let i = 0; i < 6; i++) await sendMail(mox, 'ann@sender.example', `user${i}@example.org`, body(`number ${i}`));
 await sendMail(mox, 'newsletter-bounces+a-very-long-tag-0123456789-0123456789-0123456789@mailer.some-service.example', ['bob@example.org', 'carol@example.org', 'a.person.with.a.remarkably.long.local-part.indeed@example.org'], body('three'));
 await sendMail(mox, '', 'dora@example.org', body('bounce'));
 await sendMail(mox, 'ann@sender.example', 'eve@shop.example', body('delivered at once'));
+await sendMail(mox, 'ann@sender.example', 'eve@strict.example', ['From: "Your bank" <security@bank.example>', 'To: eve@strict.example', 'Subject: Your account has been limited', 'MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b1', '', '--b1', '', 'Dear customer, open the attached form and log in within 24 hours.', '--b1', 'Content-Type: text/html', '', '<h1>Dear customer</h1><p>Open the <a href="http://bank.example.net/">attached form</a>.</p>', '--b1', 'Content-Type: application/octet-stream; name="form.html.exe"', 'Content-Disposition: attachment; filename="form.html.exe"', 'Content-Transfer-Encoding: base64', '', 'TVqQAAMAAAAEAAAA', '--b1--']);
 await sleep(1500);
 await p.goto(`${mox.base}queue`);
 const message = await p.getAttribute('tbody tr:nth-child(7) a', 'href');
 await p.goto(new URL(await p.getAttribute('tbody tr:nth-child(2) a', 'href'), p.url()).href);
 await p.click('button:has-text("Hold")');
 
-const pictures = [...rooms, ...states, ['message', message]];
+const wanted = process.argv[2]; // part of a name: only these
+const pictures = [...rooms, ...states, ['message', message]].filter(([name]) => !wanted || name.includes(wanted));
 for (const look of [{ width: 1300 }, { width: 1300, dark: true }, { width: 390 }, { width: 390, dark: true }]) {
 	const page = await newPage(browser, look);
 	await login(page, mox.base);
@@ -79,6 +91,7 @@ for (const look of [{ width: 1300 }, { width: 1300, dark: true }, { width: 390 }
 		await page.goto(new URL(where, mox.base).href);
 		await shot(page, `${name}-${suffix}`);
 	}
+	if (wanted && !'queue'.includes(wanted)) continue;
 	await page.goto(`${mox.base}queue`);
 	if (look.width < 900) {
 		await page.click('summary');

@@ -58,7 +58,7 @@ class Api:
         self.schema = Schema(self.doc)
 
     def raw(self, method, path, body=None, headers=None):
-        c = http.client.HTTPConnection(self.mox.ip, self.mox.admin_port, timeout=20)
+        c = http.client.HTTPConnection(self.mox.ip, self.mox.admin_port, timeout=90)
         headers = dict(headers or {})
         if self.token and "Authorization" not in headers:
             headers["Authorization"] = "Bearer " + self.token
@@ -216,6 +216,10 @@ def queue(t, mox, api):
         assert api.call("PATCH", "/log/keep", {"days": 7}) == {"days": 7}
         assert api.call("GET", "/log/keep")["days"] == 7
         api.refused(422, "PATCH", "/log/keep", {"days": 0})
+        assert api.call("GET", "/quarantine/keep") == {"days": 30}
+        assert api.call("PATCH", "/quarantine/keep", {"days": 9}) == {"days": 9}
+        assert "9" in mox.cli("quarantine", "keep", "-config").stdout
+        api.refused(422, "PATCH", "/quarantine/keep", {"days": 3651})
         api.refused(404, "GET", "/log/messages/q9zz")
     with t.case("actions"):
         assert api.call("POST", "/queue/hold", {"to": "out.example"})["changed"] == 3
