@@ -478,7 +478,10 @@ static void run(struct page *p, const struct api_route *r, const json_t *request
 		.queue = p->gateway->queue,
 		.config = p->gateway->config,
 		.dns = p->gateway->dns,
-		.mtasts = p->gateway->mtasts};
+		.mtasts = p->gateway->mtasts,
+		.http = p->gateway->http,
+		.signing = p->gateway->signing,
+		.tlsrpt = p->gateway->tlsrpt};
 	struct control_result result = {.rows = NULL};
 	struct err err = {.kind = ERR_NONE};
 	int rc;

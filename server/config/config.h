@@ -114,6 +114,7 @@ struct config {
 		*postmaster_account; /* DSNs are from postmaster@hostname; mail to it goes here */
 	const char *host_tlsrpt_localpart, *host_tlsrpt_account; /* or NULL */
 	bool no_outgoing_tls_reports, no_outgoing_dmarc_reports;
+	bool tls_reports_for_all_success; /* also of days without any failure */
 	bool tls_ca_additional;
 	const char **tls_ca_files;
 	size_t tls_ca_file_count;

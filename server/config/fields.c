@@ -241,6 +241,7 @@ static const struct config_field root_fields[] = {
 	{"Postmaster", CONFIG_SECTION, .section = &postmaster_section},
 	{"HostTLSRPT", CONFIG_SECTION, .section = &host_tlsrpt_section},
 	{"NoOutgoingTLSReports", CONFIG_BOOL, AT(config, no_outgoing_tls_reports)},
+	{"OutgoingTLSReportsForAllSuccess", CONFIG_BOOL, AT(config, tls_reports_for_all_success)},
 	{"NoOutgoingDMARCReports", CONFIG_BOOL, AT(config, no_outgoing_dmarc_reports)},
 	{"Limits", CONFIG_SECTION, AT(config, limits), .section = &limits_section},
 	{"Queue", CONFIG_SECTION, AT(config, queue), .section = &queue_section},
@@ -254,6 +255,5 @@ static const struct config_field root_fields[] = {
 	{"CheckUpdates", CONFIG_UNUSED, .note = "updates come with the packages of the system"},
 	{"Pedantic", CONFIG_UNUSED, .note = "protocol rules are not a matter of configuration"},
 	{"QuotaMessageSize", CONFIG_UNUSED, .note = "there are no quotas"},
-	{"OutgoingTLSReportsForAllSuccess", CONFIG_UNUSED, .note = "not done by this version"},
 };
 const struct config_section config_root_section = {root_fields, COUNT(root_fields)};

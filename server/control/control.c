@@ -86,6 +86,7 @@ static const struct verb *verb_find(const char *name)
 		control_queue_verbs,
 		control_route_verbs,
 		control_tls_verbs,
+		control_tlssent_verbs,
 		control_token_verbs,
 		control_dkim_verbs,
 	};

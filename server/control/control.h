@@ -21,12 +21,20 @@ enum {
 	CONTROL_WRITE_MS = 30 * 1000           /* for the peer to take one line */
 };
 
+struct http;
+struct signing;
+struct tlsrpt_daily;
+
 struct control { /* what the verbs work on; outlives the calls */
 	struct store *store;
 	struct queue *queue; /* NULL: no daemon, the store is changed directly */
 	struct config_holder *config;
 	struct dns *dns; /* these two NULL without a daemon */
 	struct mtasts *mtasts;
+	/* For TLS reports; NULL without a daemon. */
+	struct http *http;
+	struct signing *signing;
+	struct tlsrpt_daily *tlsrpt;
 };
 
 /* Reads one request: 1, 0 at the end of input, -1 not to be understood (ERR_PERM) or gone

@@ -38,6 +38,7 @@ extern const struct verb control_quarantine_verbs[];
 extern const struct verb control_queue_verbs[];
 extern const struct verb control_route_verbs[];
 extern const struct verb control_tls_verbs[];
+extern const struct verb control_tlssent_verbs[];
 extern const struct verb control_token_verbs[];
 
 /* Writes {"row": row}; takes the reference. */
@@ -78,6 +79,9 @@ const char *tls_mode_name(enum store_tls_mode mode);
 /* Takes hosts, protocol, tls, username, password from the request where they are given. */
 int call_relay(struct call *call, struct store_relay *relay, unsigned default_port,
 	struct err *err) MUST_USE;
+
+/* Member "day": "20261124" or "2026-11-24"; 0 when absent. */
+int call_day(const struct call *call, int *day, struct err *err) MUST_USE;
 
 struct store_queue_filter;
 /* The members that select recipients, as "mox queue list" has them. */

@@ -186,8 +186,7 @@ static json_t *json_result(const struct store_tls_result *r)
 		"failures", (json_int_t)bad, "policies", policies);
 }
 
-/* "20261124" or "2026-11-24"; 0 when absent. */
-static int day_read(const struct call *call, int *day, struct err *err)
+int call_day(const struct call *call, int *day, struct err *err)
 {
 	struct str text = call_text(call, "day");
 	char digits[9];
@@ -218,7 +217,7 @@ static int tlsresults_list(struct call *call, json_t **last, struct err *err)
 	size_t count;
 	bool more;
 
-	if (day_read(call, &f.day, err) < 0 ||
+	if (call_day(call, &f.day, err) < 0 ||
 		call_number(call, "before", 0, INT64_MAX, &f.before_id, err) < 0 ||
 		call_number(call, "limit", 1, LIST_PAGE_MAX, &limit, err) < 0)
 		return -1;
@@ -240,7 +239,7 @@ static int tlsresults_delete(struct call *call, json_t **last, struct err *err)
 	size_t count;
 	int day;
 
-	if (call_need(call, "policy_domain", &domain, err) < 0 || day_read(call, &day, err) < 0 ||
+	if (call_need(call, "policy_domain", &domain, err) < 0 || call_day(call, &day, err) < 0 ||
 		store_tls_result_delete(call->ctl->store, domain, day, &count, err) < 0)
 		return -1;
 	*last = json_pack("{s:I}", "changed", (json_int_t)count);

@@ -212,7 +212,10 @@ int ctl_start(struct gateway *g, struct ctl **out, struct err *err)
 		.queue = g->queue,
 		.config = g->config,
 		.dns = g->dns,
-		.mtasts = g->mtasts};
+		.mtasts = g->mtasts,
+		.http = g->http,
+		.signing = g->signing,
+		.tlsrpt = g->tlsrpt};
 	if (socket_open(ctl, store_data_dir(g->store), err) < 0)
 		goto fail;
 	ctl->registry = session_registry_new();

@@ -9,6 +9,7 @@
 #include "policy/mtasts.h"
 #include "policy/signing.h"
 #include "queue/queue.h"
+#include "report/tlsrpt_send.h"
 #include "smtp/callout.h"
 #include "smtp/limits.h"
 #include "store/store.h"
@@ -22,6 +23,7 @@ struct gateway {
 	struct http *http;
 	struct mtasts *mtasts;
 	struct queue *queue;
+	struct tlsrpt_daily *tlsrpt; /* sends TLS reports */
 	struct smtp_limits *limits;
 	struct callout *callout;
 	struct signing *signing;

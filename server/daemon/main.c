@@ -68,6 +68,13 @@ static int parts_open(struct parts *p, struct config *c, struct err *err)
 				.mtasts = g->mtasts},
 		    &g->queue, err) < 0)
 		return -1;
+	struct tlsrpt_means tlsrpt = {.store = g->store,
+		.config = g->config,
+		.dns = g->dns,
+		.http = g->http,
+		.signing = g->signing};
+	if (tlsrpt_daily_start(&tlsrpt, &g->tlsrpt, err) < 0)
+		return -1;
 	g->started_s = clock_unix_s();
 	return webui_start(g, &p->webui, err);
 }
@@ -80,6 +87,7 @@ static void parts_close(struct parts *p)
 		webui_stop(&p->webui);
 	if (g->http != NULL)
 		http_cancel(g->http);
+	tlsrpt_daily_stop(&g->tlsrpt);
 	if (g->queue != NULL)
 		queue_stop(&g->queue, deadline_in_ms(QUEUE_STOP_MS));
 	if (g->callout != NULL)

@@ -13,7 +13,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { JITTER_MS = 5000, RECORD_PAUSE_MS = 1000, DSN_ACTIONS = DSN_RELAYED + 1 };
+enum {
+	JITTER_MS = 5000,
+	RECORD_PAUSE_MS = 1000,
+	DSN_ACTIONS = DSN_RELAYED + 1,
+	TLS_REPORT_ATTEMPTS = 5
+};
 
 void slot_own_word(struct slot *slot, const char *ecode, const char *text)
 {
@@ -46,10 +51,18 @@ static int64_t retry_until_s(const struct config_queue *c, unsigned n, int64_t n
 	return until_s;
 }
 
-static void result_fill(struct delivery *d, const struct store_claim_rcpt *rcpt,
+/* A TLS report is given up before anybody would be told of a delay. */
+static unsigned attempts_max(const struct config_queue *c, const struct store_claim *claim)
+{
+	return claim->is_tls_report && c->max_attempts > TLS_REPORT_ATTEMPTS ? TLS_REPORT_ATTEMPTS
+									     : c->max_attempts;
+}
+
+static void result_fill(struct delivery *d, const struct store_claim *claim, size_t i,
 	const struct slot *s, struct store_rcpt_result *r)
 {
 	const struct config_queue *c = &d->config->queue;
+	const struct store_claim_rcpt *rcpt = &claim->rcpts[i];
 
 	*r = (struct store_rcpt_result){.rcpt_id = rcpt->id,
 		.code = s->word.code,
@@ -63,7 +76,7 @@ static void result_fill(struct delivery *d, const struct store_claim_rcpt *rcpt,
 		.trace = s->trace};
 	if (s->word.accepted) {
 		r->outcome = STORE_DELIVERED;
-	} else if (s->word.permanent || rcpt->attempts + 1 >= c->max_attempts) {
+	} else if (s->word.permanent || rcpt->attempts + 1 >= attempts_max(c, claim)) {
 		r->outcome = STORE_FAILED;
 	} else {
 		r->outcome = STORE_DEFERRED;
@@ -292,10 +305,11 @@ void results_record(
 		.duration_ms = clock_unix_ms() - started_ms,
 		.results = results,
 		.result_count = claim->rcpt_count,
-		.dsns = dsns};
+		.dsns = dsns,
+		.is_tls_report = claim->is_tls_report};
 
 	for (size_t i = 0; i < claim->rcpt_count; i++)
-		result_fill(d, &claim->rcpts[i], &slots[i], &results[i]);
+		result_fill(d, claim, i, &slots[i], &results[i]);
 	for (int action = 0; claim->mail_from.len > 0 && action < DSN_ACTIONS; action++)
 		at.dsn_count += notice_build(
 			d, claim, slots, &at, (enum dsn_action)action, &dsns[at.dsn_count]);

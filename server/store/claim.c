@@ -354,6 +354,8 @@ static int attempt_run(struct store *s, struct db *db, void *arg, struct err *er
 {
 	struct attempt_op *op = arg;
 
+	if (op->attempt->is_tls_report && tlsrpt_attempt(db, op->attempt, op->arena, err) < 0)
+		return -1;
 	if (attempt_results_run(s, db, op, err) < 0)
 		return -1;
 	for (size_t i = 0; i < op->attempt->result_count; i++)

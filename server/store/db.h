@@ -212,6 +212,11 @@ void msg_committed(struct store *s, const struct store_msg_new *msg, int64_t now
 int tls_results_add(struct db *db, const struct store_tls_result *results, size_t count,
 	int64_t now_ms, struct err *err) MUST_USE;
 
+/* What became of the mail of a TLS report: an attempt, or it was dropped. */
+int tlsrpt_attempt(
+	struct db *db, const struct store_attempt *at, struct arena *a, struct err *err) MUST_USE;
+int tlsrpt_dropped(struct db *db, int64_t msg_id, struct err *err) MUST_USE;
+
 const char *spool_name(const struct spool *sp);
 void spool_keep(struct spool *sp); /* a message owns the file now */
 void spool_remove(struct store *s, const char *name);

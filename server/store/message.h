@@ -164,6 +164,7 @@ struct store_attempt {
 	/* What became of TLS in this attempt, added in the same transaction. */
 	const struct store_tls_result *tls_results;
 	size_t tls_result_count;
+	bool is_tls_report; /* the claim's: the results are noted in tlsrptsent too */
 };
 
 /* Records the results of one message's recipients in one transaction and releases their

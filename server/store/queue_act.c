@@ -84,7 +84,7 @@ static int one_drop(struct store *s, struct db *db, struct act_op *op, int64_t i
 	if (left != 0)
 		return left < 0 ? -1 : 0;
 	char *name = op->spool_names[op->spool_count];
-	if (msg_remove(s, db, msg_id, name, err) < 0)
+	if (tlsrpt_dropped(db, msg_id, err) < 0 || msg_remove(s, db, msg_id, name, err) < 0)
 		return -1;
 	if (name[0] != '\0')
 		op->spool_count++;

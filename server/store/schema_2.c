@@ -160,6 +160,30 @@ const char *const schema_2[] = {
 	" PRIMARY KEY(policy_id, type, sending_ip, mx, helo, ip, info, reason))"
 	" STRICT, WITHOUT ROWID;",
 
+	/* --- TLS reports that were sent, see tlsrptsent.c --- */
+	"CREATE TABLE tlsrpt_sent(id INTEGER PRIMARY KEY, report_id TEXT NOT NULL UNIQUE,"
+	" policy_domain TEXT NOT NULL, day INTEGER NOT NULL, sent_s INTEGER NOT NULL,"
+	" start_s INTEGER NOT NULL, end_s INTEGER NOT NULL, successes INTEGER NOT NULL,"
+	" failures INTEGER NOT NULL, mail_from TEXT NOT NULL, record TEXT NOT NULL,"
+	" json TEXT NOT NULL) STRICT;"
+	"CREATE INDEX tlsrpt_sent_at ON tlsrpt_sent(sent_s);"
+	/* One row for each destination. msg_id: of the mail, 0 for none. */
+	"CREATE TABLE tlsrpt_to(id INTEGER PRIMARY KEY,"
+	" sent_id INTEGER NOT NULL REFERENCES tlsrpt_sent(id) ON DELETE CASCADE,"
+	" address TEXT NOT NULL, https INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" attempts INTEGER NOT NULL, next_s INTEGER NOT NULL, last_s INTEGER NOT NULL,"
+	" msg_id INTEGER NOT NULL, text TEXT NOT NULL) STRICT;"
+	"CREATE INDEX tlsrpt_to_sent ON tlsrpt_to(sent_id);"
+	"CREATE INDEX tlsrpt_to_msg ON tlsrpt_to(msg_id) WHERE msg_id != 0;"
+	"CREATE INDEX tlsrpt_to_address ON tlsrpt_to(address, id);"
+	"CREATE INDEX tlsrpt_to_due ON tlsrpt_to(next_s) WHERE https = 1 AND state = 0;"
+	/* Why the results of a day are still there. */
+	"CREATE TABLE tlsrpt_kept(policy_domain TEXT, day INTEGER, at_s INTEGER NOT NULL,"
+	" text TEXT NOT NULL, PRIMARY KEY(policy_domain, day)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE tlsrpt_suppress(id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE,"
+	" created_s INTEGER NOT NULL, expires_s INTEGER NOT NULL, automatic INTEGER NOT NULL,"
+	" reason TEXT NOT NULL) STRICT;",
+
 	/* --- TLS overrides by destination --- */
 	"CREATE TABLE tls_override(domain TEXT PRIMARY KEY, kind INTEGER NOT NULL,"
 	" pins TEXT NOT NULL, reason TEXT NOT NULL, expires_s INTEGER NOT NULL,"
