@@ -79,6 +79,8 @@ static void row_show(struct page *p, struct tval *row, const struct store_mtasts
 
 	const char *domain = arena_strdup(p->arena, r->domain);
 	tval_set_text(p->arena, row, "domain", domain);
+	tval_set_printf(
+		p->arena, row, "policy_url", "https://mta-sts.%s/.well-known/mta-sts.txt", domain);
 	struct str unicode = dns_name_to_unicode(p->arena, domain);
 	if (!str_eq(unicode, r->domain))
 		tval_set_str(p->arena, row, "unicode", unicode);

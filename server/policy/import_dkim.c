@@ -145,6 +145,24 @@ static int selector_read(struct import_plan *p, const struct sconf_node *dkim,
 	return 0;
 }
 
+/* Names under Sign that no selector has. */
+static void sign_names_check(struct import_plan *p, const struct sconf_node *dkim)
+{
+	const struct sconf_node *list = dkim ? sconf_get(dkim, STR("Sign")) : NULL;
+	const struct sconf_node *selectors = dkim ? sconf_get(dkim, STR("Selectors")) : NULL;
+
+	for (const struct sconf_node *n = list ? list->first : NULL; n != NULL; n = n->next) {
+		bool known = false;
+		for (const struct sconf_node *s = selectors ? selectors->first : NULL;
+			s != NULL && !known; s = s->next)
+			known = str_eq_nocase(s->key, n->value);
+		if (!known)
+			import_row_add(p, IMPORT_NOTE, "selector", n->value,
+				"%s:%u: it is to sign, but there is no selector of that name",
+				p->file, n->line);
+	}
+}
+
 int import_dkim_read(struct import_plan *p, const struct sconf_node *domain_node, struct str domain,
 	struct err *err)
 {
@@ -159,6 +177,7 @@ int import_dkim_read(struct import_plan *p, const struct sconf_node *domain_node
 		if (selector_read(p, dkim, n, domain, err) < 0)
 			return -1;
 	}
+	sign_names_check(p, dkim);
 	return 0;
 }
 

@@ -295,7 +295,7 @@ static void imports_twice(void **state)
 	last = import(f, domains_conf, &rows);
 	figure_is(last, "added", 7); /* domain, account, 2 addresses, alias, 2 routes */
 	figure_is(last, "exists", 0);
-	assert_true(rows > 7); /* the DKIM section is said to have no place */
+	assert_true(rows > 7); /* the DKIM section names a selector that is not there */
 	json_decref(last);
 	last = import(f, domains_conf, &rows);
 	figure_is(last, "added", 0);

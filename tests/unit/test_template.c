@@ -151,6 +151,13 @@ static void output_is_capped(void **state)
 
 /* Every template compiled in parses, its partials are there, and none holds inline script or
  * style, which the Content-Security-Policy forbids. */
+/* These show SVG that chart.c draws; all else is escaped. */
+static bool draws_chart(struct str name)
+{
+	return str_eq(name, STR("chart")) || str_eq(name, STR("dashboard")) ||
+	       str_eq(name, STR("machine"));
+}
+
 static void every_template_parses(void **state)
 {
 	struct template_set *set = template_set_new();
@@ -174,7 +181,8 @@ static void every_template_parses(void **state)
 		assert_null(str_find(text, STR("<style")));
 		assert_null(str_find(text, STR(" onclick=")));
 		assert_null(str_find(text, STR("<script>")));
-		assert_null(str_find(text, STR("{{{")));
+		if (!draws_chart(name))
+			assert_null(str_find(text, STR("{{{")));
 		assert_null(str_find(text, STR("http://")));
 		assert_null(str_find(text, STR("https://")));
 	}
