@@ -94,7 +94,8 @@ static void dmarc_run(struct auth_job *job)
 {
 	struct part *p = (struct part *)job;
 	struct auth_check *c = p->check;
-	struct dns_asker quiet = {.dns = p->ask.dns, .deadline = p->ask.deadline};
+	struct dns_asker quiet = {
+		.dns = p->ask.dns, .deadline = p->ask.deadline, .unknown = p->ask.unknown};
 	struct dmarc_walk ignored;
 
 	for (size_t i = 0; i < c->result.from_count && i < DMARC_FROM_DOMAINS_MAX; i++) {
@@ -206,14 +207,26 @@ static void part_start(struct auth_check *c, enum check_part which, void (*run)(
 {
 	struct part *p = &c->parts[which];
 
+	bool unknown = false;
+
 	p->check = c;
 	p->job.run = run;
 	p->job.done = &c->done;
 	p->arena = arena_open();
 	p->ask = (struct dns_asker){.dns = c->opt.dns,
 		.deadline = c->opt.deadline,
-		.trace = trace_fork(c->opt.trace, TRACE_PART_BYTES)};
+		.trace = trace_fork(c->opt.trace, TRACE_PART_BYTES),
+		.unknown = &unknown};
 	p->wanted = true;
+	/* When all answers are in memory, no thread is worth it. */
+	run(&p->job);
+	p->ask.unknown = NULL;
+	if (!unknown) {
+		p->job.state = AUTH_JOB_DONE;
+	} else if (which != PART_DKIM) { /* which goes on with what it has */
+		trace_free(&p->ask.trace);
+		p->ask.trace = trace_fork(c->opt.trace, TRACE_PART_BYTES);
+	}
 }
 
 /* All but one go to the pool: that one is ours, else we would only wait. */
@@ -222,7 +235,7 @@ static void parts_submit(struct auth_check *c)
 	bool ours = false;
 
 	for (size_t i = PARTS; i-- > 0;) {
-		if (!c->parts[i].wanted)
+		if (!c->parts[i].wanted || c->parts[i].job.state == AUTH_JOB_DONE)
 			continue;
 		if (ours && c->opt.pool != NULL)
 			auth_job_submit(c->opt.pool, &c->parts[i].job);

@@ -43,10 +43,19 @@ static void records_read(struct dkim_lookup *l)
 
 static void ask(struct dkim_lookup *l, const struct dns_asker *q)
 {
+	bool unknown = false;
+	struct dns_asker own = *q;
 	struct err err;
 
+	if (q->unknown != NULL)
+		own.unknown = &unknown;
 	/* A name that cannot be asked has no key. */
-	if (dns_ask(q, DNS_TXT, l->name, l->arena, &l->answer, &err) < 0)
+	int rc = dns_ask(&own, DNS_TXT, l->name, l->arena, &l->answer, &err);
+	if (unknown) { /* asked the next time */
+		*q->unknown = true;
+		return;
+	}
+	if (rc < 0)
 		l->answer = (struct dns_answer){
 			.status = DNS_NXDOMAIN, .reason = arena_str(l->arena, str_from(err.text))};
 	else if (l->answer.status == DNS_OK)
@@ -84,7 +93,7 @@ void dkim_lookups_run(struct dkim_lookups *l, const struct dns_asker *q)
 			r.todo[r.count++] = each;
 	}
 	/* This thread takes part; without more threads it does them all. */
-	while (running + 1 < r.count && running < THREADS_MAX &&
+	while (q->unknown == NULL && running + 1 < r.count && running < THREADS_MAX &&
 		thread_spawn(&threads[running], "dkim-key", round_run, &r, &err) == 0)
 		running++;
 	(void)round_run(&r);

@@ -264,6 +264,8 @@ static void health_find(struct dnsbl *d, const struct dns_asker *q, struct known
 	}
 	if (n == 0 || dns_ask_many(&slow, requests, n * TESTS, arena, answers, &err) < 0)
 		return;
+	if (q->unknown != NULL && *q->unknown)
+		return; /* says nothing about the zones */
 	for (size_t i = 0; i < n; i++) {
 		tests_judge(answers + i * TESTS, asked[i]);
 		known_put(d, asked[i]);

@@ -27,6 +27,7 @@ static const char *const dns_types[METRIC_DNS_TYPE_MAX] = {
 	"A", "AAAA", "MX", "TXT", "PTR", "TLSA", "CNAME", "other"};
 static const char *const dns_statuses[METRIC_DNS_STATUSES] = {
 	"ok", "nxdomain", "nodata", "bogus", "failed", "timeout"};
+static const char *const cache_results[METRIC_CACHE_MAX] = {"hit", "miss"};
 
 struct label {
 	const char *name; /* NULL: there is none */
@@ -75,6 +76,13 @@ static const struct {
 		"DNS look-ups, from the cache or not, by type and result.",
 		{"type", dns_types, METRIC_DNS_TYPE_MAX},
 		{"result", dns_statuses, METRIC_DNS_STATUSES}},
+	[METRIC_DNS_CACHE] = {"mox_dns_cache_total", METRIC_COUNTER,
+		"DNS look-ups answered from memory (hit), and those that were not (miss).",
+		{"result", cache_results, METRIC_CACHE_MAX}, {NULL, NULL, 0}},
+	[METRIC_DNS_CACHE_ENTRIES] = {"mox_dns_cache_entries", METRIC_GAUGE,
+		"DNS answers in memory.", {NULL, NULL, 0}, {NULL, NULL, 0}},
+	[METRIC_DNS_CACHE_BYTES] = {"mox_dns_cache_bytes", METRIC_GAUGE,
+		"Octets of memory that DNS answers take.", {NULL, NULL, 0}, {NULL, NULL, 0}},
 };
 
 static _Atomic int64_t cells[METRIC_MAX][CELLS_MAX]; /* like the log, one of the few globals */

@@ -25,7 +25,10 @@ enum metric {
 	METRIC_AUTH,                /* enum metric_auth_at, enum metric_auth_result */
 	METRIC_LOG_LINES,           /* enum log_level */
 	METRIC_PAGES,               /* enum metric_class */
-	METRIC_DNS_LOOKUPS, /* enum metric_dns_type, in the order of dns's enum dns_status */
+	METRIC_DNS_LOOKUPS,       /* enum metric_dns_type, in the order of dns's enum dns_status */
+	METRIC_DNS_CACHE,         /* enum metric_cache */
+	METRIC_DNS_CACHE_ENTRIES, /* gauge */
+	METRIC_DNS_CACHE_BYTES,   /* gauge */
 	METRIC_MAX
 };
 enum metric_dns_type {
@@ -40,6 +43,7 @@ enum metric_dns_type {
 	METRIC_DNS_TYPE_MAX
 };
 enum { METRIC_DNS_STATUSES = 6 };
+enum metric_cache { METRIC_CACHE_HIT, METRIC_CACHE_MISS, METRIC_CACHE_MAX };
 
 enum metric_service { /* in the order of daemon's enum listener_role */
 	METRIC_SERVICE_SMTP,

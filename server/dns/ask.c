@@ -83,6 +83,11 @@ enum trace_dnssec dns_answer_dnssec(const struct dns_answer *answer)
 	return answer->secure ? TRACE_SECURE : TRACE_INSECURE;
 }
 
+static struct dns_way way_of(const struct dns_asker *q)
+{
+	return (struct dns_way){.deadline = q->deadline, .unknown = q->unknown};
+}
+
 static void step_add(const struct dns_asker *q, const char *type, enum dns_type records,
 	const char *name, int64_t begin_ms, struct arena *arena, const struct dns_answer *answer)
 {
@@ -90,7 +95,7 @@ static void step_add(const struct dns_asker *q, const char *type, enum dns_type 
 	struct buf title = {NULL, 0, 0};
 	size_t n = answer->count < RECORDS_SHOWN ? answer->count : RECORDS_SHOWN;
 
-	if (q->trace == NULL)
+	if (q->trace == NULL || (q->unknown != NULL && *q->unknown))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		const struct dns_record *r = &answer->records[i];
@@ -128,10 +133,12 @@ static int no_dns(const struct dns_asker *q, struct arena *arena, struct dns_ans
 int dns_ask(const struct dns_asker *q, enum dns_type type, const char *name, struct arena *arena,
 	struct dns_answer *answer, struct err *err)
 {
+	struct dns_way way = way_of(q);
 	int64_t begin_ms = clock_mono_ms();
 
 	if (no_dns(q, arena, answer) == 0 &&
-		dns_lookup(q->dns, type, name, q->deadline, arena, answer, err) < 0)
+		dns_lookup_way(
+			q->dns, &(struct dns_request){type, name}, 1, &way, arena, answer, err) < 0)
 		return -1;
 	step_add(q, dns_type_text(type), type, name, begin_ms, arena, answer);
 	return 0;
@@ -140,12 +147,13 @@ int dns_ask(const struct dns_asker *q, enum dns_type type, const char *name, str
 int dns_ask_many(const struct dns_asker *q, const struct dns_request *requests, size_t count,
 	struct arena *arena, struct dns_answer *answers, struct err *err)
 {
+	struct dns_way way = way_of(q);
 	int64_t begin_ms = clock_mono_ms();
 
 	for (size_t i = 0; i < count && q->dns == NULL; i++)
 		(void)no_dns(q, arena, &answers[i]);
 	if (q->dns != NULL &&
-		dns_lookup_many(q->dns, requests, count, q->deadline, arena, answers, err) < 0)
+		dns_lookup_way(q->dns, requests, count, &way, arena, answers, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		step_add(q, dns_type_text(requests[i].type), requests[i].type, requests[i].name,
@@ -156,10 +164,11 @@ int dns_ask_many(const struct dns_asker *q, const struct dns_request *requests, 
 int dns_ask_addr(const struct dns_asker *q, const char *name, struct arena *arena,
 	struct dns_answer *answer, struct err *err)
 {
+	struct dns_way way = way_of(q);
 	int64_t begin_ms = clock_mono_ms();
 
 	if (no_dns(q, arena, answer) == 0 &&
-		dns_addr(q->dns, name, q->deadline, arena, answer, err) < 0)
+		dns_addr_way(q->dns, name, &way, arena, answer, err) < 0)
 		return -1;
 	step_add(q, "A/AAAA", DNS_A, name, begin_ms, arena, answer);
 	return 0;
@@ -168,11 +177,11 @@ int dns_ask_addr(const struct dns_asker *q, const char *name, struct arena *aren
 int dns_ask_ptr(const struct dns_asker *q, const struct ip *ip, struct arena *arena,
 	struct dns_answer *answer, struct err *err)
 {
+	struct dns_way way = way_of(q);
 	int64_t begin_ms = clock_mono_ms();
 	char text[IP_TEXT];
 
-	if (no_dns(q, arena, answer) == 0 &&
-		dns_ptr(q->dns, ip, q->deadline, arena, answer, err) < 0)
+	if (no_dns(q, arena, answer) == 0 && dns_ptr_way(q->dns, ip, &way, arena, answer, err) < 0)
 		return -1;
 	step_add(q, "PTR", DNS_PTR, ip_text(ip, text), begin_ms, arena, answer);
 	return 0;

@@ -12,6 +12,9 @@ struct dns_asker {
 	struct dns *dns;
 	struct deadline deadline;
 	struct trace *trace; /* or NULL */
+	/* Not NULL: nothing is asked and nobody waits. When an answer is not in memory, it is
+	 * set, the answer is DNS_FAILED, and whatever came of it is to be thrown away. */
+	bool *unknown;
 };
 
 /* As dns_lookup, dns_lookup_many, dns_addr and dns_ptr. */

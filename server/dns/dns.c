@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-struct dns { /* one of the two is there */
+struct dns { /* resolver with its cache, or fixture */
 	struct resolver *resolver;
+	struct dns_cache *cache;
 	struct fixture *fixture;
 };
 
@@ -21,6 +22,7 @@ int dns_open(const struct dns_options *opt, struct dns **out, struct err *err)
 		return -1;
 	*out = mem_alloc(sizeof(**out));
 	(*out)->resolver = resolver;
+	(*out)->cache = dns_cache_open();
 	return 0;
 }
 
@@ -44,6 +46,7 @@ void dns_close(struct dns **dp)
 	if (d == NULL)
 		return;
 	resolver_close(&d->resolver);
+	dns_cache_close(&d->cache);
 	fixture_close(&d->fixture);
 	free(d);
 }
@@ -97,8 +100,91 @@ static enum metric_dns_type metric_type(enum dns_type type)
 	return METRIC_DNS_OTHER;
 }
 
-int dns_lookup_many(struct dns *d, const struct dns_request *requests, size_t count,
-	struct deadline deadline, struct arena *arena, struct dns_answer *answers, struct err *err)
+/* Fills in what is in memory; says which requests are not. */
+static size_t cache_read(struct dns *d, const struct dns_request *requests, size_t count,
+	struct arena *arena, struct dns_answer *answers, size_t missing[DNS_MANY_MAX])
+{
+	int64_t now_ms = clock_mono_ms();
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!dns_cache_get(d->cache, &requests[i], now_ms, arena, &answers[i]))
+			missing[n++] = i;
+	}
+	return n;
+}
+
+/* From memory, and the rest from libunbound. */
+static void resolve(struct dns *d, const struct dns_request *requests, size_t count,
+	struct deadline deadline, struct arena *arena, struct dns_answer *answers)
+{
+	struct dns_request asked[DNS_MANY_MAX];
+	struct dns_answer got[DNS_MANY_MAX];
+	size_t missing[DNS_MANY_MAX];
+	size_t n = cache_read(d, requests, count, arena, answers, missing);
+
+	metric_add(METRIC_DNS_CACHE, METRIC_CACHE_HIT, 0, (int64_t)(count - n));
+	metric_add(METRIC_DNS_CACHE, METRIC_CACHE_MISS, 0, (int64_t)n);
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		asked[i] = requests[missing[i]];
+	resolver_ask(d->resolver, asked, n, deadline, arena, got);
+	int64_t now_ms = clock_mono_ms();
+	for (size_t i = 0; i < n; i++) {
+		dns_cache_put(d->cache, &asked[i], now_ms, &got[i]);
+		answers[missing[i]] = got[i];
+	}
+}
+
+/* Only from memory: false when one of the answers is not there. The answers of a fixture that
+ * take no time are. */
+static bool recall(struct dns *d, const struct dns_request *requests, size_t count,
+	struct arena *arena, struct dns_answer *answers)
+{
+	size_t missing[DNS_MANY_MAX];
+
+	if (d->resolver != NULL) {
+		if (cache_read(d, requests, count, arena, answers, missing) > 0)
+			return false;
+		metric_add(METRIC_DNS_CACHE, METRIC_CACHE_HIT, 0, (int64_t)count);
+		return true;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (fixture_delay_ms(d->fixture, requests[i].type, requests[i].name) > 0)
+			return false;
+		fixture_ask(d->fixture, requests[i].type, requests[i].name, arena, &answers[i]);
+	}
+	return true;
+}
+
+static void unknown_set(const struct dns_way *way, const struct dns_request *requests, size_t count,
+	struct arena *arena, struct dns_answer *answers)
+{
+	*way->unknown = true;
+	for (size_t i = 0; i < count; i++)
+		answers[i] = (struct dns_answer){.status = DNS_FAILED,
+			.ede = DNS_EDE_UNKNOWN,
+			.reason = STR("not in memory"),
+			.canonical = arena_str(arena, str_from(requests[i].name))};
+}
+
+static void answers_done(const struct dns_request *requests, size_t count, int64_t begin_us,
+	struct dns_answer *answers)
+{
+	int64_t took_us = clock_mono_us() - begin_us;
+
+	for (size_t i = 0; i < count; i++) {
+		metric_inc(METRIC_DNS_LOOKUPS, metric_type(requests[i].type),
+			(unsigned)answers[i].status);
+		metric_observe(METRIC_DNS_SECONDS, 0, took_us);
+		if (requests[i].type == DNS_MX || requests[i].type == DNS_SRV)
+			dns_records_sort(answers[i].records, answers[i].count);
+	}
+}
+
+int dns_lookup_way(struct dns *d, const struct dns_request *requests, size_t count,
+	const struct dns_way *way, struct arena *arena, struct dns_answer *answers, struct err *err)
 {
 	if (count > DNS_MANY_MAX)
 		return err_set(err, ERR_BUG, "dns: %zu look-ups at once", count);
@@ -108,18 +194,23 @@ int dns_lookup_many(struct dns *d, const struct dns_request *requests, size_t co
 				requests[i].name);
 	}
 	int64_t begin_us = clock_mono_us();
-	if (d->resolver != NULL)
-		resolver_ask(d->resolver, requests, count, deadline, arena, answers);
-	else
-		fixture_ask_many(d->fixture, requests, count, deadline, arena, answers);
-	for (size_t i = 0; i < count; i++) {
-		metric_inc(METRIC_DNS_LOOKUPS, metric_type(requests[i].type),
-			(unsigned)answers[i].status);
-		metric_observe(METRIC_DNS_SECONDS, 0, clock_mono_us() - begin_us);
-		if (requests[i].type == DNS_MX || requests[i].type == DNS_SRV)
-			dns_records_sort(answers[i].records, answers[i].count);
+	if (way->unknown != NULL && !recall(d, requests, count, arena, answers)) {
+		unknown_set(way, requests, count, arena, answers);
+		return 0;
 	}
+	if (way->unknown == NULL && d->resolver != NULL)
+		resolve(d, requests, count, way->deadline, arena, answers);
+	else if (way->unknown == NULL)
+		fixture_ask_many(d->fixture, requests, count, way->deadline, arena, answers);
+	answers_done(requests, count, begin_us, answers);
 	return 0;
+}
+
+int dns_lookup_many(struct dns *d, const struct dns_request *requests, size_t count,
+	struct deadline deadline, struct arena *arena, struct dns_answer *answers, struct err *err)
+{
+	return dns_lookup_way(
+		d, requests, count, &(struct dns_way){.deadline = deadline}, arena, answers, err);
 }
 
 int dns_lookup(struct dns *d, enum dns_type type, const char *name, struct deadline deadline,
@@ -167,7 +258,7 @@ static void answers_join(struct arena *a, const struct dns_answer parts[2], stru
 	}
 }
 
-int dns_addr(struct dns *d, const char *name, struct deadline deadline, struct arena *arena,
+int dns_addr_way(struct dns *d, const char *name, const struct dns_way *way, struct arena *arena,
 	struct dns_answer *answer, struct err *err)
 {
 	const struct dns_request requests[2] = {{DNS_A, name}, {DNS_AAAA, name}};
@@ -185,13 +276,19 @@ int dns_addr(struct dns *d, const char *name, struct deadline deadline, struct a
 			.name = STR(""), .data = STR(""), .tag = STR(""), .ip = ip};
 		return 0;
 	}
-	if (dns_lookup_many(d, requests, 2, deadline, arena, parts, err) < 0)
+	if (dns_lookup_way(d, requests, 2, way, arena, parts, err) < 0)
 		return -1;
 	answers_join(arena, parts, answer);
 	return 0;
 }
 
-int dns_ptr(struct dns *d, const struct ip *ip, struct deadline deadline, struct arena *arena,
+int dns_addr(struct dns *d, const char *name, struct deadline deadline, struct arena *arena,
+	struct dns_answer *answer, struct err *err)
+{
+	return dns_addr_way(d, name, &(struct dns_way){.deadline = deadline}, arena, answer, err);
+}
+
+int dns_ptr_way(struct dns *d, const struct ip *ip, const struct dns_way *way, struct arena *arena,
 	struct dns_answer *answer, struct err *err)
 {
 	char name[80]; /* 32 nibbles with dots and "ip6.arpa" */
@@ -206,5 +303,11 @@ int dns_ptr(struct dns *d, const struct ip *ip, struct deadline deadline, struct
 						      b & 15, b >> 4));
 	}
 	snprintf(name + at, sizeof(name) - at, "%s", ip->len == 4 ? "in-addr.arpa" : "ip6.arpa");
-	return dns_lookup(d, DNS_PTR, name, deadline, arena, answer, err);
+	return dns_lookup_way(d, &(struct dns_request){DNS_PTR, name}, 1, way, arena, answer, err);
+}
+
+int dns_ptr(struct dns *d, const struct ip *ip, struct deadline deadline, struct arena *arena,
+	struct dns_answer *answer, struct err *err)
+{
+	return dns_ptr_way(d, ip, &(struct dns_way){.deadline = deadline}, arena, answer, err);
 }

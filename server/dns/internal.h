@@ -18,6 +18,35 @@ void dns_records_sort(struct dns_record *records, size_t count);
 /* The RFC 8914 code for libunbound's words about a bogus answer; never unknown. */
 int ede_of_bogus(struct str why);
 
+/* --- dns.c: as dns_lookup_many, dns_addr and dns_ptr --- */
+
+/* How to come by an answer. With unknown nothing is asked and nobody waits: when the answer is
+ * not in memory, it is set and the answer is DNS_FAILED. */
+struct dns_way {
+	struct deadline deadline;
+	bool *unknown; /* NULL: ask */
+};
+int dns_lookup_way(struct dns *d, const struct dns_request *requests, size_t count,
+	const struct dns_way *way, struct arena *arena, struct dns_answer *answers,
+	struct err *err) MUST_USE;
+int dns_addr_way(struct dns *d, const char *name, const struct dns_way *way, struct arena *arena,
+	struct dns_answer *answer, struct err *err) MUST_USE;
+int dns_ptr_way(struct dns *d, const struct ip *ip, const struct dns_way *way, struct arena *arena,
+	struct dns_answer *answer, struct err *err) MUST_USE;
+
+/* --- cache.c: answers in memory --- */
+
+/* Bounded by entries and octets; thread-safe. An answer lives as long as its TTL says, at most an
+ * hour; what may change with the next question (bogus, failed, timeout) is never kept. */
+struct dns_cache;
+struct dns_cache *dns_cache_open(void);
+void dns_cache_close(struct dns_cache **c);
+/* False when there is none. The copy is in the arena; its ttl_s is what is left. */
+bool dns_cache_get(struct dns_cache *c, const struct dns_request *request, int64_t now_ms,
+	struct arena *a, struct dns_answer *answer);
+void dns_cache_put(struct dns_cache *c, const struct dns_request *request, int64_t now_ms,
+	const struct dns_answer *answer);
+
 /* --- resolver.c: libunbound --- */
 
 struct resolver;

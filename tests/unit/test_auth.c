@@ -188,6 +188,49 @@ static void messages_are_checked(void **state)
 	}
 }
 
+/* Five look-ups that take 400 ms each: the message waits for one of them. With no pool the one
+ * after the other, so that the test would see it. */
+static void lookups_overlap(void **state)
+{
+	enum { TAKES_MS = 400, LOOKUPS = 5 };
+	static const char delays[] = "delay: ptr 192.0.2.1 400\ndelay: txt good.example 400\n"
+				     "delay: txt mx.good.example 400\n"
+				     "delay: txt s._domainkey.good.example 400\n"
+				     "delay: txt _dmarc.good.example 400\n";
+	static const char header[] = "DKIM-Signature: v=1; a=rsa-sha256; d=good.example; s=s;\r\n"
+				     " h=from; b=aGk=;\r\n"
+				     " bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"
+				     "From: a@good.example\r\n\r\n";
+	struct fixture *f = *state;
+	struct buf text = {NULL, 0, 0};
+	struct dns *slow;
+	struct err err;
+
+	buf_printf(&text, "%s\n%s", zone, delays);
+	assert_int_equal(dns_open_fixture(buf_str(&text), &slow, &err), 0);
+	for (int pooled = 0; pooled < 2; pooled++) {
+		struct auth_options opt = options(f, "a@good.example", header);
+		const struct auth_result *r;
+		int64_t begin_ms = clock_mono_ms();
+		opt.dns = slow;
+		opt.pool = pooled ? f->pool : NULL;
+		struct auth_check *c = checked(&opt, &r);
+		int64_t took_ms = clock_mono_ms() - begin_ms;
+		print_message("pool %d: %lld ms\n", pooled, (long long)took_ms);
+		assert_int_equal(r->spf.result, SPF_PASS);
+		assert_int_equal(r->iprev.result, IPREV_PASS);
+		assert_int_equal(r->dmarc.result, DMARC_PASS);
+		assert_int_equal(r->dkim.count, 1);
+		if (pooled)
+			assert_in_range(took_ms, TAKES_MS, 2 * TAKES_MS);
+		else
+			assert_in_range(took_ms, LOOKUPS * TAKES_MS, 10 * LOOKUPS * TAKES_MS);
+		auth_free(&c);
+	}
+	dns_close(&slow);
+	buf_free(&text);
+}
+
 static void a_check_can_be_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -288,6 +331,7 @@ int main(void)
 		cmocka_unit_test(a_name_in_unicode_is_the_same),
 		cmocka_unit_test(only_forged_fields_go),
 		cmocka_unit_test_setup_teardown(messages_are_checked, setup, teardown),
+		cmocka_unit_test_setup_teardown(lookups_overlap, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_check_can_be_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_lookups_no_harm, setup, teardown),
 		cmocka_unit_test_setup_teardown(headers_are_written, setup, teardown),

@@ -1,5 +1,6 @@
 #include "tests/unit/unit.h"
 
+#include "base/metric.h"
 #include "dns/internal.h"
 #include "dns/selftest.h"
 
@@ -473,6 +474,133 @@ static void extended_errors(void **state)
 	arena_close(&a);
 }
 
+/* --- the cache --- */
+
+static struct dns_answer cached(
+	struct dns_cache *c, enum dns_type type, const char *name, int64_t now_ms, struct arena *a)
+{
+	struct dns_answer r = {.status = DNS_FAILED};
+
+	if (!dns_cache_get(c, &(struct dns_request){type, name}, now_ms, a, &r))
+		assert_int_equal(r.status, DNS_FAILED);
+	return r;
+}
+
+static void cache_keeps_answers_as_they_are(void **state)
+{
+	struct dns_record records[2] = {
+		{.name = STR("mx.a.example"), .pref = 10, .data = STR(""), .tag = STR("")},
+		{.name = STR(""), .data = STR("text\0with NUL"), .tag = STR("issue")}};
+	struct dns_answer in = {.status = DNS_OK,
+		.secure = true,
+		.reason = STR(""),
+		.ede = DNS_EDE_UNKNOWN,
+		.canonical = STR("other.example"),
+		.ttl_s = 300,
+		.records = records,
+		.count = 2};
+	struct dns_cache *c = dns_cache_open();
+	struct arena *a = arena_open();
+
+	(void)state;
+	dns_cache_put(c, &(struct dns_request){DNS_MX, "A.example"}, 1000, &in);
+	memset(records, 0, sizeof(records)); /* it has a copy */
+	struct dns_answer r = cached(c, DNS_MX, "a.EXAMPLE", 101000, a);
+	assert_int_equal(r.status, DNS_OK);
+	assert_true(r.secure);
+	assert_int_equal(r.ttl_s, 200); /* what is left */
+	assert_int_equal(r.count, 2);
+	assert_true(str_eq(r.canonical, STR("other.example")));
+	assert_true(str_eq(r.records[0].name, STR("mx.a.example")));
+	assert_int_equal(r.records[0].pref, 10);
+	assert_true(str_eq(r.records[1].data, STR("text\0with NUL")));
+	assert_true(str_eq(r.records[1].tag, STR("issue")));
+	/* Another type, another name, too late. */
+	assert_int_equal(cached(c, DNS_A, "a.example", 1000, a).status, DNS_FAILED);
+	assert_int_equal(cached(c, DNS_MX, "b.example", 1000, a).status, DNS_FAILED);
+	assert_int_equal(cached(c, DNS_MX, "a.example", 300999, a).status, DNS_OK);
+	assert_int_equal(cached(c, DNS_MX, "a.example", 301000, a).status, DNS_FAILED);
+	dns_cache_close(&c);
+	arena_close(&a);
+}
+
+static const struct {
+	enum dns_status status;
+	int64_t ttl_s;
+	int64_t lives_s; /* 0: not at all */
+} lives[] = {
+	{DNS_NXDOMAIN, 60, 60},
+	{DNS_NODATA, 900, 900},
+	{DNS_NODATA, 0, 0},
+	{DNS_NXDOMAIN, -1, 0},
+	{DNS_NXDOMAIN, 7 * 86400, 3600},
+	{DNS_BOGUS, 60, 0},
+	{DNS_FAILED, 60, 0},
+	{DNS_TIMEOUT, 60, 0},
+};
+
+static void cache_forgets_in_time(void **state)
+{
+	struct dns_cache *c = dns_cache_open();
+	struct arena *a = arena_open();
+	char name[40];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {
+		struct dns_answer in = {.status = lives[i].status,
+			.ttl_s = lives[i].ttl_s,
+			.reason = STR(""),
+			.canonical = STR("x")};
+		int64_t end_ms = lives[i].lives_s * 1000;
+		snprintf(name, sizeof(name), "n%zu.example", i);
+		dns_cache_put(c, &(struct dns_request){DNS_A, name}, 0, &in);
+		if (end_ms > 0)
+			assert_int_equal(
+				cached(c, DNS_A, name, end_ms - 1, a).status, lives[i].status);
+		assert_int_equal(cached(c, DNS_A, name, end_ms, a).status, DNS_FAILED);
+	}
+	dns_cache_close(&c);
+	arena_close(&a);
+}
+
+/* A stranger who makes us ask for many names costs no more memory than the bound. */
+static void cache_is_bounded(void **state)
+{
+	enum { NAMES = 100000, BIG = 8000 };
+	struct dns_cache *c = dns_cache_open();
+	struct arena *a = arena_open();
+	struct str big = {arena_alloc(a, BIG), BIG};
+	struct dns_record record = {.name = STR(""), .data = STR("v"), .tag = STR("")};
+	struct dns_answer in = {.status = DNS_OK,
+		.ttl_s = 600,
+		.reason = STR(""),
+		.canonical = STR("x"),
+		.records = &record,
+		.count = 1};
+	char name[40];
+
+	(void)state;
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "n%d.example", i);
+		dns_cache_put(c, &(struct dns_request){DNS_TXT, name}, 0, &in);
+		assert_int_equal(cached(c, DNS_TXT, "n0.example", 1, a).status, DNS_OK);
+	}
+	/* What is used stays; the newest is there, those before it went. */
+	assert_in_range(metric_value(METRIC_DNS_CACHE_ENTRIES, 0, 0), 20000, 32768);
+	assert_int_equal(cached(c, DNS_TXT, name, 1, a).status, DNS_OK);
+	assert_int_equal(cached(c, DNS_TXT, "n1.example", 1, a).status, DNS_FAILED);
+	record.data = big;
+	for (int i = 0; i < NAMES / 20; i++) {
+		snprintf(name, sizeof(name), "big%d.example", i);
+		dns_cache_put(c, &(struct dns_request){DNS_TXT, name}, 0, &in);
+	}
+	assert_in_range(metric_value(METRIC_DNS_CACHE_BYTES, 0, 0), 8 << 20, 16 << 20);
+	dns_cache_close(&c);
+	assert_int_equal(metric_value(METRIC_DNS_CACHE_ENTRIES, 0, 0), 0);
+	assert_int_equal(metric_value(METRIC_DNS_CACHE_BYTES, 0, 0), 0);
+	arena_close(&a);
+}
+
 static void bad_questions(void **state)
 {
 	static const char *const bad[] = {"", "a..b", "a b", "a\nb", "a.", "\xc3\xa4.example"};
@@ -536,6 +664,9 @@ int main(void)
 		cmocka_unit_test(fixture_takes_its_time),
 		cmocka_unit_test(selftest_tells_networks_apart),
 		cmocka_unit_test(extended_errors),
+		cmocka_unit_test(cache_keeps_answers_as_they_are),
+		cmocka_unit_test(cache_forgets_in_time),
+		cmocka_unit_test(cache_is_bounded),
 		cmocka_unit_test(bad_questions),
 		cmocka_unit_test(bad_fixtures_name_the_line),
 	};

@@ -1,6 +1,7 @@
 #include "tests/unit/unit.h"
 
-#include "dns/dns.h"
+#include "base/metric.h"
+#include "dns/ask.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -281,6 +282,57 @@ static void many_at_once(void **state)
 	arena_close(&a);
 }
 
+/* What was asked once is known until its TTL ends, with its DNSSEC state; what failed is not. */
+static void asked_once(void **state)
+{
+	static const struct {
+		enum dns_type type;
+		const char *name;
+		enum dns_status status;
+		bool secure;
+		int64_t ttl_s; /* 0: asked anew each time */
+	} rows[] = {{DNS_MX, "secure.moxtest", DNS_OK, true, 300},
+		{DNS_A, "www.secure.moxtest", DNS_OK, true, 300},
+		{DNS_A, "nowhere.secure.moxtest", DNS_NXDOMAIN, true, 60},
+		{DNS_TXT, "mx.secure.moxtest", DNS_NODATA, true, 60},
+		{DNS_MX, "plain.moxtest", DNS_OK, false, 300},
+		{DNS_A, "nowhere.plain.moxtest", DNS_NXDOMAIN, false, 60},
+		{DNS_MX, "forged.moxtest", DNS_BOGUS, false, 0},
+		{DNS_A, "mx.dead.moxtest", DNS_TIMEOUT, false, 0}};
+	struct arena *a = arena_open();
+	struct dns *d = resolver_make("anchors");
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool unknown = false;
+		struct dns_asker ask = {.dns = d, .deadline = deadline_in_ms(800)};
+		struct dns_asker recall = {.dns = d, .unknown = &unknown};
+		struct dns_answer first, second;
+		print_message("%s %s\n", dns_type_text(rows[i].type), rows[i].name);
+		/* Nothing is asked for what is not in memory. */
+		assert_int_equal(dns_ask(&recall, rows[i].type, rows[i].name, a, &first, &err), 0);
+		assert_true(unknown && first.status == DNS_FAILED);
+		assert_int_equal(dns_ask(&ask, rows[i].type, rows[i].name, a, &first, &err), 0);
+		assert_int_equal(first.status, rows[i].status);
+		int64_t hits = metric_value(METRIC_DNS_CACHE, METRIC_CACHE_HIT, 0);
+		unknown = false;
+		assert_int_equal(dns_ask(&recall, rows[i].type, rows[i].name, a, &second, &err), 0);
+		assert_int_equal(unknown, rows[i].ttl_s == 0);
+		assert_int_equal(metric_value(METRIC_DNS_CACHE, METRIC_CACHE_HIT, 0) - hits,
+			rows[i].ttl_s == 0 ? 0 : 1);
+		if (rows[i].ttl_s == 0)
+			continue;
+		assert_int_equal(second.status, rows[i].status);
+		assert_int_equal(second.secure, rows[i].secure);
+		assert_int_equal(second.count, first.count);
+		assert_in_range(second.ttl_s, rows[i].ttl_s - 2, rows[i].ttl_s);
+		assert_true(str_eq(second.canonical, first.canonical));
+	}
+	dns_close(&d);
+	arena_close(&a);
+}
+
 static void no_validation(void **state)
 {
 	struct arena *a = arena_open();
@@ -420,6 +472,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_with_validation),
 		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(asked_once),
 		cmocka_unit_test(no_validation),
 		cmocka_unit_test(forwards_are_asked),
 		cmocka_unit_test(deadlines_hold_and_threads_share),
