@@ -197,6 +197,7 @@ def test_trusted_and_submission(t):
         s.mox.admin.network(s.client + "/32")
         _, mid = s.send("x@forged.example")
         assert not results(s.received(mid))
+        assert "in a network that you trust" in s.trace("x@forged.example")["sentence"]
     with t.case("submission"):
         s.mox.admin.account("bert", "bert-password-1")
         s.mox.admin.address("bert@in.example", "bert")
