@@ -358,6 +358,64 @@ withAndWithout('exceptions for destinations', async (t, look) => {
 	assert.equal(await page.locator('tr', { hasText: name }).count(), 0);
 });
 
+withAndWithout('DKIM keys of a domain', async (t, look) => {
+	const page = await t.page(look), name = domainName();
+	await login(page, t.mox.base);
+	await createDomain(page, t.mox.base, name, 9);
+	assert.match(await page.textContent('#dkim'), /No key yet/);
+	await page.click('#dkim a:has-text("New key")');
+	await page.fill('[name=name]', 'no name!');
+	await page.check('[name=kind][value=ed25519]');
+	await page.click('button:has-text("Create key")');
+	assert.match(await page.textContent('#p-name'), /Letters, digits/);
+	await page.fill('[name=name]', 'Mail1');
+	await page.click('button:has-text("Create key")');
+	await page.waitForSelector('.done:has-text("Created")');
+	assert.equal(await page.inputValue('#rname'), `mail1._domainkey.${name}`);
+	assert.match(await page.inputValue('#rvalue'), /^v=DKIM1;h=sha256;k=ed25519;p=[A-Za-z0-9+/]{43}=$/);
+	assert.match(await page.textContent('main'), /not tested|Not in the DNS yet/);
+	assert.equal(await page.locator('button.copy').count(), look.js ? 3 : 0);
+	await page.click('.title a:has-text("Edit")');
+	await page.uncheck('[name=signing]');
+	await page.fill('[name=headers]', 'Subject');
+	await page.click('button:has-text("Save")');
+	assert.match(await page.textContent('#p-headers'), /From has to be/);
+	await page.fill('[name=headers]', 'From, Subject');
+	await page.fill('[name=expiration]', '72');
+	await page.click('button:has-text("Save")');
+	await page.waitForSelector('.done:has-text("Saved")');
+	assert.match(await page.textContent('main'), /From:Subject[^]*72 hours/);
+	await page.click('.crumbs a');
+	assert.match(await page.textContent('#dkim'), /stands by/);
+	assert.match(await page.textContent('#dkim'), /No key signs/);
+	await page.click('#dkim button:has-text("Switch off")');
+	await page.waitForSelector('#dkim button:has-text("Switch on")');
+	await page.click('#dkim a:has-text("mail1")');
+	await page.click('.title a:has-text("Edit")');
+	await page.click('a.remove');
+	await page.click('button:has-text("Delete key")');
+	await page.waitForSelector('.done:has-text("Deleted")');
+	assert.match(await page.textContent('#dkim'), /No key yet/);
+});
+
+test('trusted forwarders', async (t) => {
+	const page = await t.page(), name = `lists${process.pid}.example`;
+	await login(page, t.mox.base);
+	await page.goto(`${t.mox.base}sealers/new`);
+	await page.fill('[name=domain]', 'a..b');
+	await page.click('button:has-text("Add forwarder")');
+	assert.match(await page.textContent('#p-domain'), /empty label/);
+	await page.fill('[name=domain]', name.toUpperCase());
+	await page.fill('[name=comment]', XSS);
+	await page.click('button:has-text("Add forwarder")');
+	await page.waitForSelector('.done:has-text("Created")');
+	assert.ok((await page.textContent('tbody')).includes(XSS));
+	await page.click(`a:has-text("${name}")`);
+	await page.click('a.remove');
+	await page.click('button:has-text("Remove forwarder")');
+	await page.waitForSelector('.done:has-text("Deleted")');
+});
+
 withAndWithout('markup in senders, replies, hosts and searches is only text', async (t, look) => {
 	const page = await t.page(look), name = domainName();
 	const peer = await t.peer({ MAIL: `451 4.7.1 ${XSS}` });
