@@ -481,7 +481,8 @@ static void run(struct page *p, const struct api_route *r, const json_t *request
 		.mtasts = p->gateway->mtasts,
 		.http = p->gateway->http,
 		.signing = p->gateway->signing,
-		.tlsrpt = p->gateway->tlsrpt};
+		.tlsrpt = p->gateway->tlsrpt,
+		.simulator = p->gateway->simulator};
 	struct control_result result = {.rows = NULL};
 	struct err err = {.kind = ERR_NONE};
 	int rc;

@@ -259,6 +259,40 @@ static const struct api_field way_out[] = {
 	{"words", API_TEXT, 0, "The same in a sentence", NULL},
 	END,
 };
+static const struct api_field simulated_host_out[] = {
+	{"host", API_TEXT, 0, NULL, NULL},
+	{"ip", API_TEXT, 0, NULL, NULL},
+	{"open", API_FLAG, 0, "It would be given the message", NULL},
+	{"tls", API_FLAG, 0, NULL, NULL},
+	{"verified", API_FLAG, 0, NULL, NULL},
+	{"dane", API_FLAG, 0, "It has TLSA records that can be used", NULL},
+	{"session", API_TEXT, 0, "TLS version and cipher", NULL},
+	{"matched", API_TEXT, 0, "The TLSA record that matched", NULL},
+	{"text", API_TEXT, 0, NULL, NULL},
+	END,
+};
+#define VERDICTS "unknown delivered waits bounces"
+static const struct api_field simulated_way_out[] = {
+	{"to", API_TEXT, 0, NULL, NULL},
+	{"kind", API_TEXT, 0, NULL, "mailbox hosts mx nowhere"},
+	{"transport", API_TEXT, 0, NULL, NULL},
+	{"words", API_TEXT, 0, "Which way, and why", NULL},
+	{"done", API_FLAG, 0, NULL, NULL},
+	{"verdict", API_TEXT, 0, NULL, VERDICTS},
+	{"text", API_TEXT, 0, "One sentence", NULL},
+	{"hosts", API_OBJECTS, 0, "What was tried", "SimulatedHost"},
+	{"trace", API_ANY, API_NULLABLE, "Each step", NULL},
+	END,
+};
+static const struct api_field simulation_out[] = {
+	{"id", API_NUMBER, 0, NULL, NULL},
+	{"done", API_FLAG, 0, NULL, NULL},
+	{"address", API_TEXT, 0, NULL, NULL},
+	{"verdict", API_TEXT, 0, "Of all ways the worst", VERDICTS},
+	{"left_out", API_NUMBER, 0, "Members of an alias that were not tried", NULL},
+	{"ways", API_OBJECTS, 0, NULL, "SimulatedWay"},
+	END,
+};
 static const struct api_field entry_out[] = {
 	{"id", API_NUMBER, 0, NULL, NULL},
 	{"list", API_TEXT, 0, NULL, "allow deny"},
@@ -333,6 +367,9 @@ const struct api_schema api_schemas[] = {
 	{"HoldRule", hold_out},
 	{"NewHoldRule", hold_new_out},
 	{"Way", way_out},
+	{"Simulation", simulation_out},
+	{"SimulatedWay", simulated_way_out},
+	{"SimulatedHost", simulated_host_out},
 	{"ListEntry", entry_out},
 	{"BlockList", zone_out},
 	{"TlsOverride", override_out},

@@ -121,6 +121,18 @@ static const struct api_field queue_route[] = {
 	{"attempt", API_NUMBER, 0, "1 is the first", NULL},
 	END,
 };
+static const struct api_field simulate_in[] = {
+	{"address", API_TEXT, API_REQUIRED, "Recipient", NULL},
+	{"from", API_TEXT, 0, "Sender", NULL},
+	{"requiretls", API_FLAG, 0, "The message asks for REQUIRETLS", NULL},
+	{"tls_optional", API_FLAG, 0, "The message says TLS-Required: No", NULL},
+	{"wait", API_NUMBER, 0, "Seconds to wait for the end, 0 to 10; else 10", NULL},
+	END,
+};
+static const struct api_field simulation_in[] = {
+	{"wait", API_NUMBER, 0, "Seconds to wait for the end, 0 to 10; else 10", NULL},
+	END,
+};
 static const struct api_field hold_new[] = {
 	{"account", API_TEXT, 0, NULL, NULL},
 	{"from_domain", API_TEXT, 0, NULL, NULL},
@@ -389,6 +401,11 @@ const struct api_route api_routes[] = {
 		queue_transport, OBJECT("Changed")},
 	{"GET", "queue/count", VERB("queue.count"), "How many a filter selects", queue_count_filter,
 		OBJECT("Count")},
+	{"POST", "simulations", VERB("smtp.simulate"),
+		"What would happen to mail for an address now", simulate_in,
+		OBJECT_ROWS("Simulation", "ways")},
+	{"GET", "simulations/:id", VERB("smtp.simulation"), "How far one is", simulation_in,
+		OBJECT_ROWS("Simulation", "ways")},
 	{"GET", "queue/route", VERB("queue.route"), "Which way mail would go", queue_route,
 		LIST("Way")},
 	{"GET", "holds", VERB("queue.holdrules.list"), "Hold rules", NULL, LIST("HoldRule")},

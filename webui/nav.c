@@ -12,6 +12,7 @@ static const struct entry {
 	{"Mail", "log", "Log", ""},
 	{NULL, "queue", "Queue", "holds"},
 	{NULL, "quarantine", "Quarantine", ""},
+	{NULL, "simulate", "What would happen", ""},
 
 	{"Setup", "domains", "Domains", "addresses selectors"},
 	{NULL, "accounts", "Accounts", ""},

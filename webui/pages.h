@@ -82,6 +82,7 @@ void page_network_new(struct page *p);
 void page_network_edit(struct page *p);
 void page_network_delete(struct page *p);
 
+void page_simulate(struct page *p);
 void page_destinations(struct page *p);
 void page_destination_new(struct page *p);
 void page_destination_edit(struct page *p);

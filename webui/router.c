@@ -95,6 +95,8 @@ const struct route routes[] = {
 	{PAGE_POST, "networks/:", page_network_edit, ROUTE_LOGIN},
 	{PAGE_GET, "networks/:/delete", page_network_delete, ROUTE_LOGIN},
 	{PAGE_POST, "networks/:/delete", page_network_delete, ROUTE_LOGIN},
+	{PAGE_GET, "simulate", page_simulate, ROUTE_LOGIN},
+	{PAGE_POST, "simulate", page_simulate, ROUTE_LOGIN},
 	{PAGE_GET, "destinations", page_destinations, ROUTE_LOGIN},
 	{PAGE_GET, "destinations/new", page_destination_new, ROUTE_LOGIN},
 	{PAGE_POST, "destinations/new", page_destination_new, ROUTE_LOGIN},

@@ -64,29 +64,11 @@ static json_t *trace_json(struct trace *trace)
 	return out != NULL ? out : json_object();
 }
 
-/* The steps, a line each, for people. */
 static void trace_print(struct trace *trace)
 {
-	static const char *const keys[] = {"title", "result", "dnssec", "text"};
-	json_t *all = trace_json(trace), *step;
-	size_t i;
+	json_t *all = trace_json(trace);
 
-	json_array_foreach(json_object_get(all, "steps"), i, step)
-	{
-		const char *gap = "";
-		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
-			const char *word = json_string_value(json_object_get(step, keys[k]));
-			if (word == NULL)
-				continue;
-			printf("%s%s", gap, word);
-			gap = k == 0 ? ": " : ", ";
-		}
-		puts("");
-		json_t *line;
-		size_t n;
-		json_array_foreach(json_object_get(step, "detail"), n, line)
-			printf("  %s\n", json_string_value(line));
-	}
+	cli_trace_print(all);
 	json_decref(all);
 }
 

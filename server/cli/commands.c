@@ -280,6 +280,13 @@ static const struct cli_flag tlsresults_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag simulate_flags[] = {
+	{"from", "ADDRESS", "sender; none: a bounce"},
+	{"requiretls", NULL, "the message asks for REQUIRETLS"},
+	{"tlsoptional", NULL, "the message says TLS-Required: No"},
+	{NULL, NULL, NULL},
+};
+
 const struct cli_command cli_commands[] = {
 	{"serve", "", "run the gateway", NULL, NULL, 0, 0, false},
 	{"localserve", "", "try it: loopback only, any recipient, ready-made account", NULL,
@@ -299,6 +306,8 @@ const struct cli_command cli_commands[] = {
 		cmd_queue_transport, transport_flags, 1, 2, false},
 	{"queue route", "ADDRESS", "which way mail for it would go, and why", cmd_queue_route,
 		way_flags, 1, 1, false},
+	{"smtp simulate", "ADDRESS", "what would happen to mail for it now; nothing is sent",
+		cmd_smtp_simulate, simulate_flags, 1, 1, false},
 	{"queue holdrules list", "", "what mail starts on hold", cmd_queue_holdrules, NULL, 0, 0,
 		false},
 	{"queue holdrules add", "", "hold what matches all that is given", cmd_queue_holdrules,

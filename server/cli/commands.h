@@ -63,6 +63,7 @@ int cmd_queue_act(const struct cli *cli, struct err *err); /* kick, hold, unhold
 int cmd_queue_dump(const struct cli *cli, struct err *err);
 int cmd_queue_transport(const struct cli *cli, struct err *err);
 int cmd_config_relaytest(const struct cli *cli, struct err *err);
+int cmd_smtp_simulate(const struct cli *cli, struct err *err);
 int cmd_queue_route(const struct cli *cli, struct err *err);
 int cmd_queue_holdrules(const struct cli *cli, struct err *err); /* list, add, remove */
 /* Adds the options that select recipients to a request; how many there were. */

@@ -77,3 +77,27 @@ void cli_object_print(const json_t *object, bool json)
 		free(word);
 	}
 }
+
+void cli_trace_print(const json_t *all)
+{
+	static const char *const keys[] = {"title", "result", "dnssec", "text"};
+	json_t *step;
+	size_t i;
+
+	json_array_foreach(json_object_get(all, "steps"), i, step)
+	{
+		const char *gap = "";
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+			const char *word = json_string_value(json_object_get(step, keys[k]));
+			if (word == NULL)
+				continue;
+			printf("%s%s", gap, word);
+			gap = k == 0 ? ": " : ", ";
+		}
+		puts("");
+		json_t *line;
+		size_t n;
+		json_array_foreach(json_object_get(step, "detail"), n, line)
+			printf("  %s\n", json_string_value(line));
+	}
+}

@@ -23,5 +23,7 @@ void cli_table_end(struct cli_table *t, const char *nothing);
 
 /* Members of an object, one a line: "name  value"; or the object as JSON. */
 void cli_object_print(const json_t *object, bool json);
+/* The steps of a trace (base/trace.h), a line each. */
+void cli_trace_print(const json_t *trace);
 
 #endif

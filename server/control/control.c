@@ -85,6 +85,7 @@ static const struct verb *verb_find(const char *name)
 		control_quarantine_verbs,
 		control_queue_verbs,
 		control_route_verbs,
+		control_simulate_verbs,
 		control_tls_verbs,
 		control_tlssent_verbs,
 		control_token_verbs,

@@ -9,6 +9,7 @@
 #include "base/conn.h"
 #include "config/config.h"
 #include "queue/queue.h"
+#include "queue/simulate.h"
 #include "store/store.h"
 
 #include <jansson.h>
@@ -29,12 +30,13 @@ struct control { /* what the verbs work on; outlives the calls */
 	struct store *store;
 	struct queue *queue; /* NULL: no daemon, the store is changed directly */
 	struct config_holder *config;
-	struct dns *dns; /* these two NULL without a daemon */
+	struct dns *dns; /* these three NULL without a daemon */
 	struct mtasts *mtasts;
 	/* For TLS reports; NULL without a daemon. */
 	struct http *http;
 	struct signing *signing;
 	struct tlsrpt_daily *tlsrpt;
+	struct simulator *simulator;
 };
 
 /* Reads one request: 1, 0 at the end of input, -1 not to be understood (ERR_PERM) or gone

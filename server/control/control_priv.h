@@ -37,6 +37,7 @@ extern const struct verb control_override_verbs[];
 extern const struct verb control_quarantine_verbs[];
 extern const struct verb control_queue_verbs[];
 extern const struct verb control_route_verbs[];
+extern const struct verb control_simulate_verbs[];
 extern const struct verb control_tls_verbs[];
 extern const struct verb control_tlssent_verbs[];
 extern const struct verb control_token_verbs[];

@@ -215,7 +215,8 @@ int ctl_start(struct gateway *g, struct ctl **out, struct err *err)
 		.mtasts = g->mtasts,
 		.http = g->http,
 		.signing = g->signing,
-		.tlsrpt = g->tlsrpt};
+		.tlsrpt = g->tlsrpt,
+		.simulator = g->simulator};
 	if (socket_open(ctl, store_data_dir(g->store), err) < 0)
 		goto fail;
 	ctl->registry = session_registry_new();

@@ -10,6 +10,7 @@
 #include "policy/signing.h"
 #include "queue/queue.h"
 #include "report/tlsrpt_send.h"
+#include "queue/simulate.h"
 #include "smtp/callout.h"
 #include "smtp/limits.h"
 #include "store/store.h"
@@ -24,6 +25,7 @@ struct gateway {
 	struct mtasts *mtasts;
 	struct queue *queue;
 	struct tlsrpt_daily *tlsrpt; /* sends TLS reports */
+	struct simulator *simulator;
 	struct smtp_limits *limits;
 	struct callout *callout;
 	struct signing *signing;

@@ -61,12 +61,12 @@ static int parts_open(struct parts *p, struct config *c, struct err *err)
 	g->dnsbl = dnsbl_open();
 	g->callout = callout_new(&(struct callout_options){
 		.dns = g->dns, .tls = g->tls_client, .config = g->config});
-	if (queue_start(&(struct queue_options){.store = g->store,
-				.config = g->config,
-				.dns = g->dns,
-				.tls = g->tls_client,
-				.mtasts = g->mtasts},
-		    &g->queue, err) < 0)
+	struct queue_options queue = {.store = g->store,
+		.config = g->config,
+		.dns = g->dns,
+		.tls = g->tls_client,
+		.mtasts = g->mtasts};
+	if (queue_start(&queue, &g->queue, err) < 0)
 		return -1;
 	struct tlsrpt_means tlsrpt = {.store = g->store,
 		.config = g->config,
@@ -75,6 +75,7 @@ static int parts_open(struct parts *p, struct config *c, struct err *err)
 		.signing = g->signing};
 	if (tlsrpt_daily_start(&tlsrpt, &g->tlsrpt, err) < 0)
 		return -1;
+	g->simulator = simulator_open(&queue);
 	g->started_s = clock_unix_s();
 	return webui_start(g, &p->webui, err);
 }
@@ -88,6 +89,7 @@ static void parts_close(struct parts *p)
 	if (g->http != NULL)
 		http_cancel(g->http);
 	tlsrpt_daily_stop(&g->tlsrpt);
+	simulator_close(&g->simulator);
 	if (g->queue != NULL)
 		queue_stop(&g->queue, deadline_in_ms(QUEUE_STOP_MS));
 	if (g->callout != NULL)

@@ -6,6 +6,50 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct probe_stop {
+	pthread_mutex_t lock;
+	struct hops *hops; /* of the probe that runs */
+	bool stopped;
+};
+
+struct probe_stop *probe_stop_new(void)
+{
+	struct probe_stop *s = mem_alloc(sizeof(*s));
+
+	pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+void probe_stop_free(struct probe_stop **s)
+{
+	if (*s == NULL)
+		return;
+	pthread_mutex_destroy(&(*s)->lock);
+	free(*s);
+	*s = NULL;
+}
+
+void probe_stop_now(struct probe_stop *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stopped = true;
+	if (s->hops != NULL)
+		hops_cut(s->hops);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* hops NULL: the probe is over. */
+static void stop_watch(struct probe_stop *s, struct hops *hops)
+{
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->hops = hops;
+	if (s->stopped && hops != NULL)
+		hops_cut(hops);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* A queue without threads and a delivery without messages: what connect.c needs of both. */
 struct bench {
 	struct queue q;
@@ -28,11 +72,16 @@ static int bench_open(struct bench *b, const struct queue_probe_options *opt, st
 	if (b->q.hops == NULL)
 		return err_set(err, ERR_TEMP, "no threads or descriptors left");
 	b->d = (struct delivery){.q = &b->q, .config = opt->config, .arena = arena_open()};
-	b->hop = (struct next_hop){.kind = HOP_MX,
-		.transport = "direct",
-		.domain = arena_strdup(b->d.arena, str_from(opt->domain)),
-		.literal = ip_parse(str_from(opt->domain), &literal)};
-	b->hop.name = b->hop.key = b->hop.domain;
+	if (opt->way != NULL) {
+		route_take(&b->d, opt->way, &b->hop);
+	} else {
+		b->hop = (struct next_hop){.kind = HOP_MX,
+			.transport = "direct",
+			.domain = arena_strdup(b->d.arena, str_from(opt->domain)),
+			.literal = ip_parse(str_from(opt->domain), &literal)};
+		b->hop.name = b->hop.key = b->hop.domain;
+	}
+	stop_watch(opt->stop, b->q.hops);
 	secure_demand(&b->d, &claim, &b->hop);
 	return 0;
 }
@@ -82,7 +131,7 @@ static void host_try(struct bench *b, size_t i, struct queue_probe_result *out)
 		snprintf(h->ip, sizeof(h->ip), "%s", b->trouble.ip);
 	}
 	b->w.host_count = count;
-	if (!b->hop.literal)
+	if (b->hop.kind == HOP_MX && !b->hop.literal)
 		h->dane = plan_host(b->d.plan, i)->dane.status == DANE_USABLE;
 	out->dane |= h->dane;
 }
@@ -122,7 +171,9 @@ int queue_probe(const struct queue_probe_options *opt, struct trace *trace,
 	if (rc == 0) {
 		b->w.trace = trace;
 		if (connect_begin(&b->w, &b->d, &b->hop, &b->trouble.word) == 0) {
-			for (size_t i = 0; i < b->w.host_count && i < PROBE_HOSTS_MAX; i++) {
+			for (size_t i = 0; i < b->w.host_count && i < PROBE_HOSTS_MAX &&
+					   !hops_is_cut(b->q.hops);
+				i++) {
 				host_try(b, i, out);
 				if (out->hosts[i].open && opt->extent == PROBE_AS_DELIVERY)
 					break;
@@ -130,6 +181,7 @@ int queue_probe(const struct queue_probe_options *opt, struct trace *trace,
 		}
 		conclude(b, trace, out);
 	}
+	stop_watch(opt->stop, NULL);
 	bench_close(b);
 	return rc;
 }

@@ -1,17 +1,25 @@
-/* probe - what would happen if mail went to a domain now: the same look-ups, policies,
- * connections and handshakes as a delivery, up to EHLO over TLS, then QUIT. No message is
- * sent, nothing is recorded. */
+/* probe - what would happen if mail went to a domain, or a way, now: the same look-ups,
+ * policies, connections and handshakes as a delivery, up to EHLO over TLS (and the login at a
+ * smarthost), then QUIT. No message is sent, nothing is recorded. */
 #ifndef QUEUE_PROBE_H
 #define QUEUE_PROBE_H
 
 #include "base/trace.h"
 #include "policy/tlspolicy.h"
 #include "queue/queue.h"
+#include "queue/way.h"
 
 enum queue_probe_extent {
 	PROBE_AS_DELIVERY, /* ends with the first host that a message would be given to */
 	PROBE_EVERY_HOST
 };
+
+/* By which another thread ends a probe. */
+struct probe_stop;
+struct probe_stop *probe_stop_new(void);
+void probe_stop_free(struct probe_stop **s);
+/* Connections are cut, and no more are made; look-ups end by themselves. For good. */
+void probe_stop_now(struct probe_stop *s);
 
 struct queue_probe_options {
 	const struct config *config; /* hostname, port, time limits */
@@ -19,9 +27,11 @@ struct queue_probe_options {
 	struct dns *dns;
 	struct tls_client *tls;
 	struct mtasts *mtasts; /* NULL: no policies are asked for */
-	const char *domain;    /* A-labels, or the text of an address */
+	const char *domain;    /* A-labels, or the text of an address; */
+	const struct way *way; /* or this, WAY_HOSTS or WAY_MX, unless NULL */
 	enum tls_demand demand;
 	enum queue_probe_extent extent;
+	struct probe_stop *stop; /* or NULL */
 };
 
 enum { PROBE_HOSTS_MAX = 20, PROBE_TEXT = 600 };

@@ -114,6 +114,9 @@ struct next_hop {
 /* Where the recipient's mail goes next. */
 void route_hop(struct delivery *d, const struct store_claim *claim,
 	const struct store_claim_rcpt *rcpt, struct next_hop *out);
+/* The hop of a way; what the way points to must stay. */
+struct way;
+void route_take(struct delivery *d, const struct way *w, struct next_hop *out);
 /* Whether no route can send other mail of the destination elsewhere. */
 bool route_is_only(struct delivery *d, const struct next_hop *hop);
 

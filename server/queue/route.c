@@ -54,17 +54,9 @@ static void mx_hop(struct delivery *d, struct str domain, struct next_hop *out)
 	out->key = arena_printf(d->arena, "mx %s%.*s", out->literal ? "ip " : "", STR_FMT(domain));
 }
 
-void route_hop(struct delivery *d, const struct store_claim *claim,
-	const struct store_claim_rcpt *rcpt, struct next_hop *out)
+void route_take(struct delivery *d, const struct way *w, struct next_hop *out)
 {
-	struct way_question q = {.mail_from = claim->mail_from,
-		.rcpt = rcpt->address,
-		.attempts = rcpt->attempts,
-		.transport_id = rcpt->transport_id};
-	struct way *w = arena_alloc(d->arena, sizeof(*w));
-
 	*out = (struct next_hop){.transport = ""};
-	way_find(d->q->opt.store, d->config, &q, d->arena, w);
 	switch (w->kind) {
 	case WAY_MAILBOX:
 		out->kind = HOP_MAILBOX;
@@ -83,6 +75,19 @@ void route_hop(struct delivery *d, const struct store_claim *claim,
 		nowhere(out, w->ecode, w->text);
 		return;
 	}
+}
+
+void route_hop(struct delivery *d, const struct store_claim *claim,
+	const struct store_claim_rcpt *rcpt, struct next_hop *out)
+{
+	struct way_question q = {.mail_from = claim->mail_from,
+		.rcpt = rcpt->address,
+		.attempts = rcpt->attempts,
+		.transport_id = rcpt->transport_id};
+	struct way *w = arena_alloc(d->arena, sizeof(*w));
+
+	way_find(d->q->opt.store, d->config, &q, d->arena, w);
+	route_take(d, w, out);
 }
 
 /* "" is any, ".x.org" also x.org itself and all below (store/directory.h). */
