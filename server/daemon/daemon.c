@@ -14,6 +14,7 @@
 
 enum {
 	DRAIN_MS = 20 * 1000,  /* for transactions under way */
+	DRAIN_DNS_MS = 2500,   /* then look-ups they wait for are given up */
 	DRAIN_QUIET_MS = 1500, /* pages: a browser that is silent for so long waits for nothing */
 };
 
@@ -121,6 +122,8 @@ void daemon_drain(struct daemon *d)
 	char text[NUM_TEXT];
 
 	(void)sd_notify(0, "STOPPING=1\nSTATUS=waiting for open sessions");
+	if (d->gateway != NULL)
+		simulator_cut(d->gateway->simulator);
 	ctl_stop(&d->ctl);
 	pthread_mutex_lock(&d->lock);
 	struct selftest *test = d->selftest;
@@ -133,6 +136,9 @@ void daemon_drain(struct daemon *d)
 		listener_close(&d->listeners[i]);
 	d->listener_count = 0;
 	pthread_mutex_unlock(&d->lock);
+	if (d->gateway != NULL &&
+		!session_registry_wait(d->registry, DRAIN_QUIET_MS, deadline_in_ms(DRAIN_DNS_MS)))
+		dns_cancel(d->gateway->dns);
 	int64_t cut = session_registry_drain(d->registry, DRAIN_QUIET_MS, deadline_in_ms(DRAIN_MS));
 	if (cut > 0)
 		log_event(LOG_LEVEL_WARN, "daemon.cut", "sessions", num_text(cut, text), NULL);

@@ -88,6 +88,8 @@ static void parts_close(struct parts *p)
 		webui_stop(&p->webui);
 	if (g->http != NULL)
 		http_cancel(g->http);
+	if (g->dns != NULL)
+		dns_cancel(g->dns);
 	tlsrpt_daily_stop(&g->tlsrpt);
 	simulator_close(&g->simulator);
 	if (g->queue != NULL)

@@ -151,13 +151,20 @@ static bool wait_empty(struct session_registry *r, int64_t ms)
 	return empty;
 }
 
-int64_t session_registry_drain(struct session_registry *r, int64_t quiet_ms, struct deadline d)
+bool session_registry_wait(struct session_registry *r, int64_t quiet_ms, struct deadline d)
 {
 	while (deadline_left_ms(d) > 0) {
 		cut(r, quiet_ms);
 		if (wait_empty(r, DRAIN_LOOK_MS))
-			return 0;
+			return true;
 	}
+	return false;
+}
+
+int64_t session_registry_drain(struct session_registry *r, int64_t quiet_ms, struct deadline d)
+{
+	if (session_registry_wait(r, quiet_ms, d))
+		return 0;
 	int64_t left = session_registry_count(r);
 	struct deadline last = deadline_in_ms(DRAIN_LAST_MS);
 	do

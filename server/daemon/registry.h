@@ -28,5 +28,7 @@ int64_t session_registry_count(struct session_registry *r);
  * do not tell the ones whose peer has sent nothing for quiet_ms, all others at d. Returns how many
  * had to be ended at d. */
 int64_t session_registry_drain(struct session_registry *r, int64_t quiet_ms, struct deadline d);
+/* Its first part: false when at d some are still open. */
+bool session_registry_wait(struct session_registry *r, int64_t quiet_ms, struct deadline d);
 
 #endif

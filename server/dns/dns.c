@@ -51,6 +51,12 @@ void dns_close(struct dns **dp)
 	free(d);
 }
 
+void dns_cancel(struct dns *d)
+{
+	if (d->resolver != NULL)
+		resolver_cancel(d->resolver);
+}
+
 /* As if the questions went out together: the slowest tells how long it takes. */
 static void fixture_ask_many(const struct fixture *f, const struct dns_request *requests,
 	size_t count, struct deadline deadline, struct arena *arena, struct dns_answer *answers)

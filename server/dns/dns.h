@@ -23,6 +23,8 @@ int dns_open(const struct dns_options *opt, struct dns **out, struct err *err) M
  * For tests and for machines without DNS. */
 int dns_open_fixture(struct str text, struct dns **out, struct err *err) MUST_USE;
 void dns_close(struct dns **d);
+/* Look-ups under way, and later ones, end at once with DNS_TIMEOUT: before the daemon stops. */
+void dns_cancel(struct dns *d);
 
 enum dns_type {
 	DNS_A = 1,

@@ -53,6 +53,8 @@ struct resolver;
 int resolver_open(const struct dns_options *opt, struct resolver **out, struct err *err) MUST_USE;
 void resolver_close(struct resolver **r);
 /* Asks count (at most DNS_MANY_MAX) questions at once. */
+/* Waiting askers, and later ones, get DNS_TIMEOUT at once. */
+void resolver_cancel(struct resolver *r);
 void resolver_ask(struct resolver *r, const struct dns_request *requests, size_t count,
 	struct deadline d, struct arena *a, struct dns_answer *answers);
 

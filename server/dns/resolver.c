@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -22,6 +23,9 @@ struct resolver {
 	pthread_t thread;
 	bool running;
 	int stop_fd;
+	pthread_mutex_t lock;  /* guards the list; taken before a query's */
+	struct query *waiting; /* those that somebody waits for */
+	atomic_bool cancelled;
 };
 
 /* One question. Held by who asked and by libunbound's callback. */
@@ -32,6 +36,7 @@ struct query {
 	bool done;
 	int error;                /* of libunbound */
 	struct ub_result *result; /* NULL on error */
+	struct query *next, **at; /* in the list of those waited for */
 };
 
 static struct query *query_new(void)
@@ -215,6 +220,7 @@ int resolver_open(const struct dns_options *opt, struct resolver **out, struct e
 	struct resolver *r = mem_alloc(sizeof(*r));
 
 	*out = NULL;
+	pthread_mutex_init(&r->lock, NULL);
 	r->stop_fd = eventfd(0, EFD_CLOEXEC);
 	r->ctx = ub_ctx_create();
 	if (r->ctx == NULL || r->stop_fd < 0) {
@@ -249,6 +255,7 @@ void resolver_close(struct resolver **rp)
 	ub_ctx_delete(r->ctx);
 	if (r->stop_fd >= 0)
 		close(r->stop_fd);
+	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
@@ -330,33 +337,67 @@ static void answer_fill(enum dns_type type, const char *name, const struct query
 		out->secure = false;
 }
 
-/* Waits for q or the deadline; q->lock is held. */
-static void query_wait(struct query *q, struct deadline d)
+/* Waits for q, the deadline or the end; q->lock is held. */
+static void query_wait(struct resolver *r, struct query *q, struct deadline d)
 {
 	struct timespec until = {.tv_sec = d.mono_ms / 1000, .tv_nsec = d.mono_ms % 1000 * 1000000};
 
-	while (!q->done) {
+	while (!q->done && !atomic_load(&r->cancelled)) {
 		if (pthread_cond_timedwait(&q->done_cond, &q->lock, &until) == ETIMEDOUT)
 			return;
 	}
+}
+
+static void waiting_add(struct resolver *r, struct query *q)
+{
+	pthread_mutex_lock(&r->lock);
+	q->at = &r->waiting;
+	q->next = r->waiting;
+	if (q->next != NULL)
+		q->next->at = &q->next;
+	r->waiting = q;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void waiting_remove(struct resolver *r, struct query *q)
+{
+	pthread_mutex_lock(&r->lock);
+	*q->at = q->next;
+	if (q->next != NULL)
+		q->next->at = q->at;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void resolver_cancel(struct resolver *r)
+{
+	atomic_store(&r->cancelled, true);
+	pthread_mutex_lock(&r->lock);
+	for (struct query *q = r->waiting; q != NULL; q = q->next) {
+		pthread_mutex_lock(&q->lock);
+		pthread_cond_signal(&q->done_cond);
+		pthread_mutex_unlock(&q->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
 }
 
 static void query_finish(struct resolver *r, struct query *q, int id,
 	const struct dns_request *request, struct deadline d, struct arena *a,
 	struct dns_answer *out)
 {
+	waiting_add(r, q);
 	pthread_mutex_lock(&q->lock);
-	query_wait(q, d);
+	query_wait(r, q, d);
 	bool done = q->done;
 	if (done)
 		answer_fill(request->type, request->name, q, a, out);
 	pthread_mutex_unlock(&q->lock);
+	waiting_remove(r, q);
 	if (done) {
 		query_release(q, 1);
 		return;
 	}
 	out->status = DNS_TIMEOUT;
-	out->reason = STR("no answer in time");
+	out->reason = atomic_load(&r->cancelled) ? STR("mox is ending") : STR("no answer in time");
 	/* Cancelled: the callback will not come, its reference is ours to drop. Else it was
 	 * just being called, and drops it. */
 	query_release(q, ub_cancel(r->ctx, id) == 0 ? 2 : 1);

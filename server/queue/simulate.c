@@ -73,6 +73,18 @@ static void run_free(struct run *r)
 	free(r);
 }
 
+void simulator_cut(struct simulator *s)
+{
+	if (s == NULL)
+		return;
+	atomic_store(&s->closing, true);
+	pthread_mutex_lock(&s->lock);
+	for (struct run *r = s->first; r != NULL; r = r->next)
+		probe_stop_now(r->stop);
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void simulator_close(struct simulator **sp)
 {
 	struct simulator *s = *sp;
@@ -80,12 +92,7 @@ void simulator_close(struct simulator **sp)
 	*sp = NULL;
 	if (s == NULL)
 		return;
-	pthread_mutex_lock(&s->lock);
-	atomic_store(&s->closing, true);
-	for (struct run *r = s->first; r != NULL; r = r->next)
-		probe_stop_now(r->stop);
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
+	simulator_cut(s);
 	while (s->first != NULL) {
 		struct run *r = s->first;
 		s->first = r->next;

@@ -16,6 +16,8 @@ enum {
 
 /* What it points to stays; the config member of queue_options is its holder. */
 struct simulator *simulator_open(const struct queue_options *opt);
+/* Ends what runs, for good; who waits for it is answered. NULL is fine. */
+void simulator_cut(struct simulator *s);
 /* Cuts what runs and waits for it. */
 void simulator_close(struct simulator **s);
 

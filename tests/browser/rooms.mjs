@@ -24,6 +24,8 @@ export const rooms = [
 	['transport-new', 'transports/new'],
 	['networks', 'networks'],
 	['network-new', 'networks/new'],
+	['simulate', 'simulate'],
+	['simulate-form', 'simulate?to=ann@partner.example'],
 	['destinations', 'destinations'],
 	['destination-new', 'destinations/new'],
 	['lists', 'lists'],

@@ -255,6 +255,13 @@ def policies(t, api):
         assert api.call("GET", "/mtasts")["items"] == []
         api.call("POST", "/mtasts/{domain}/refresh", domain="none.example")
         api.refused(404, "DELETE", "/mtasts/none.example")
+    with t.case("simulations"):
+        got = api.call("POST", "/simulations", {"address": "x@[127.0.0.1]", "wait": 10})
+        assert got["done"] and len(got["ways"]) == 1 and got["ways"][0]["trace"]["steps"], got
+        again = api.call("GET", "/simulations/{id}", id=got["id"])
+        assert again["ways"] == got["ways"], again
+        api.refused(422, "POST", "/simulations", {"address": "nobody"})
+        api.refused(404, "GET", "/simulations/999")
     with t.case("quarantine"):  # what is in it: test_quarantine.py
         assert api.call("GET", "/quarantine")["items"] == []
         api.refused(404, "GET", "/quarantine/77")
