@@ -374,6 +374,14 @@ static void decision_note(
 				      .took_ms = -1});
 }
 
+/* A verdict begins with what is done to the message ("Refused: "); here it is kept back. */
+static struct str kept_reason(struct session *s, const char *sentence)
+{
+	const char *why = strstr(sentence, ": ");
+
+	return str_from(arena_printf(s->arena, "Kept back: %s", why != NULL ? why + 2 : sentence));
+}
+
 /* Which recipients' copies wait in quarantine: those whose domain wants more than is done. */
 static void quarantine_mark(struct check_run *run, struct message_check *out)
 {
@@ -385,7 +393,7 @@ static void quarantine_mark(struct check_run *run, struct message_check *out)
 			continue;
 		s->env.rcpts[i].quarantine = true;
 		if (!out->quarantine)
-			out->quarantine_reason = arena_str(s->arena, str_from(d->verdict.sentence));
+			out->quarantine_reason = kept_reason(s, d->verdict.sentence);
 		out->quarantine = true;
 	}
 }

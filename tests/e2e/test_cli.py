@@ -105,7 +105,8 @@ def test_queue_commands(t):
     with t.case("show and dump"):
         assert "later" in cli("show", queue_id).stdout
         dump = cli("dump", queue_id).stdout
-        assert "inside" in dump and mid in dump and dump.startswith("Received:"), dump
+        assert "inside" in dump and mid in dump and "\nReceived: " in dump, dump
+        assert dump.startswith("Authentication-Results: "), dump
     with t.case("summary"):
         assert "out.example" in cli("summary").stdout
     with t.case("nothing to change"):
