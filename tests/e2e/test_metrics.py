@@ -14,6 +14,7 @@ from lib.proc import run
 from lib.web import Browser
 
 PASSWORD = "e2e-admin-password"
+MANUAL = os.path.join(os.path.dirname(__file__), "..", "..", "server", "cli", "mox.8")
 
 
 def fetch(ip, port, path):
@@ -101,6 +102,25 @@ def test_metrics(t):
     with t.case("only /metrics there, and none of it among the admin pages"):
         assert fetch(mox.ip, 8010, "/admin/")[0] == 404
         assert fetch(mox.ip, mox.admin_port, "/metrics")[0] == 404
+
+
+@root
+def test_manual(t):
+    """mox(8) names every figure and every command."""
+    with open(MANUAL) as f:
+        manual = re.sub(r"\\f[IRBP]|\\|\"", "", f.read())
+    mox = t.mox(listener={"MetricsHTTP": {"Enabled": True}})
+    with t.case("metrics"):
+        missing = [n for n, _ in scrape(mox) if not re.search(re.sub("_(bucket|sum|count)$", "", n) +
+                                                           r"\b", manual)]
+        assert not missing, missing
+    with t.case("commands"):
+        said = mox.cli("-h").stdout
+        commands = [c.strip() for c in re.findall(r"^  ((?:[a-z]+ ?)+?)(?= [A-Z\[]| {2,})", said,
+                                                  re.M)]
+        assert len(commands) > 40 and "config relaytest" in commands, commands
+        missing = [c for c in commands if not re.search("mox " + c + r"\b", manual)]
+        assert not missing, missing
 
 
 @root
