@@ -130,7 +130,10 @@ void page_not_found(struct page *p, const char *what)
 {
 	page_error(p, 404, "Not found",
 		arena_printf(p->arena,
-			"There is no such %s. It may have been deleted or delivered.", what));
+			strncmp(what, "message", 7) == 0
+				? "There is no such %s. It may have been delivered or deleted."
+				: "There is no such %s. It may have been deleted.",
+			what));
 }
 
 /* --- reading --- */
