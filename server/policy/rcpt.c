@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "dns/dns.h"
+#include "store/tlsreport.h"
 
 static const struct str localserve_account = {"mox", 3};
 
@@ -153,6 +154,41 @@ static int literal_resolve(
 	return 0;
 }
 
+/* --- TLS reports --- */
+
+/* The report address of a hosted domain: a name of its own in the domain is read by somebody,
+ * a catch-all or a server behind us does not get the reports. */
+static int domain_report(struct store *s, const struct message_address *addr, struct arena *a,
+	struct rcpt_target *out, struct err *err)
+{
+	struct store_domain_tlsrpt d;
+
+	if (out->verdict == RCPT_DOMAIN_DISABLED)
+		return 0;
+	if (store_domain_tlsrpt_get(s, out->domain.id, a, &d, err) < 0)
+		return -1;
+	if (d.off || d.localpart.len == 0 || !str_eq_nocase(d.localpart, addr->localpart))
+		return 0;
+	out->report = true;
+	out->report_only = out->entry.localpart.len == 0;
+	return 0;
+}
+
+/* <localpart>@<hostname>, which need not be a domain with mail. */
+static int host_report(struct store *s, const struct config *c, const struct message_address *addr,
+	struct arena *a, struct rcpt_target *out, struct err *err)
+{
+	if (c->host_tlsrpt_localpart == NULL || !str_eq(out->dest, str_from(c->hostname)) ||
+		!str_eq_nocase(addr->localpart, str_from(c->host_tlsrpt_localpart)))
+		return 0;
+	out->report = out->report_host = true;
+	if (c->host_tlsrpt_account != NULL && out->entry.localpart.len == 0 &&
+		mailbox_of(s, str_from(c->host_tlsrpt_account), a, out, err) < 0)
+		return -1;
+	out->report_only = out->verdict != RCPT_MAILBOX && out->entry.localpart.len == 0;
+	return 0;
+}
+
 int rcpt_resolve(struct store *s, const struct config *c, const struct message_address *addr,
 	struct arena *a, struct rcpt_target *out, struct err *err)
 {
@@ -168,8 +204,12 @@ int rcpt_resolve(struct store *s, const struct config *c, const struct message_a
 	int hosted = store_domain_find(s, out->dest, a, &out->domain, err);
 	if (hosted < 0)
 		return -1;
-	if (hosted == 1)
-		return hosted_resolve(s, c, addr, a, out, err);
+	if (hosted == 1) {
+		if (hosted_resolve(s, c, addr, a, out, err) < 0 ||
+			domain_report(s, addr, a, out, err) < 0)
+			return -1;
+		return host_report(s, c, addr, a, out, err);
+	}
 	if (c->localserve)
 		return mailbox_of(s, localserve_account, a, out, err);
 	if (str_eq(out->dest, str_from(c->hostname))) {
@@ -177,6 +217,7 @@ int rcpt_resolve(struct store *s, const struct config *c, const struct message_a
 		if (str_eq_nocase(addr->localpart, STR("postmaster")) &&
 			c->postmaster_account != NULL)
 			return mailbox_of(s, str_from(c->postmaster_account), a, out, err);
+		return host_report(s, c, addr, a, out, err);
 	}
 	return 0;
 }

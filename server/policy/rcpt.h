@@ -25,6 +25,9 @@ struct rcpt_target {
 	struct store_address entry; /* when an address row matched */
 	struct store_account account;    /* RCPT_MAILBOX */
 	const struct store_relay *relay; /* RCPT_RELAY*: the entry's or the domain's */
+	/* It takes TLS reports (RFC 8460), for a domain or for the host itself; and nobody reads it
+	 * beside: whatever the verdict says, the gateway keeps the report and that is all. */
+	bool report, report_host, report_only;
 };
 
 /* Case rule, "+" separator and catch-all applied. addr.domain may be Unicode. An address

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "smtp/check.h"
+#include "smtp/report.h"
 #include "smtp/txlog.h"
 #include "store/msglog.h"
 
@@ -251,7 +252,7 @@ void message_accept(struct session *s)
 	s->facts = &facts;
 	if (content_fit(s) && delivery_fit(s, &facts) &&
 		(!session_is_submission(s) || submission_fit(s, &facts)) &&
-		check_message(s, &check))
+		check_message(s, &check) && report_take(s, &check))
 		queue(s, &facts, &check);
 	check_end(&check);
 	s->facts = NULL;

@@ -173,7 +173,7 @@ static int checks_run(struct check_run *run, struct message_check *out, struct e
 	out->auth = auth_open(&run->opt);
 	if (body_check(s, out->auth, err) < 0)
 		return -1;
-	run->result = auth_finish(out->auth);
+	run->result = out->result = auth_finish(out->auth);
 	return 0;
 }
 

@@ -14,6 +14,7 @@ struct message_check {
 	bool quarantine; /* for some recipient; which, their smtp_rcpt says */
 	struct str quarantine_reason;
 	struct auth_check *auth;
+	const struct auth_result *result; /* of auth, when there were checks */
 };
 
 /* False: the message was refused, and the client knows. Sets the session's trace and the

@@ -15,6 +15,7 @@ struct smtp_rcpt { /* one final recipient */
 	struct str address, dest, original, orcpt;
 	unsigned notify;
 	bool quarantine; /* see check.h */
+	bool consumed;   /* a report address that nobody reads, see report.c */
 };
 
 enum sender_mx { /* see check_mx.c */
@@ -38,6 +39,7 @@ struct envelope {  /* from MAIL to the end of DATA; memory in the session's aren
 	struct str only_rcpt; /* as given, when there is one; for Received */
 	bool bdat;            /* chunks have begun */
 	enum sender_mx sender_mx;
+	bool report, report_host; /* some recipient takes TLS reports; the host's own does */
 };
 
 struct session {
@@ -87,6 +89,8 @@ void session_flush(struct session *s);
  * session is over (a reply was sent if one was due). */
 bool session_line(struct session *s, struct str *line);
 
+/* A new recipient at the end of the envelope, for the caller to fill. */
+struct smtp_rcpt *envelope_rcpt_add(struct session *s);
 bool session_is_submission(const struct session *s);
 bool session_stopping(const struct session *s); /* the server is */
 

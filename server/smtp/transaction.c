@@ -3,6 +3,7 @@
 
 #include "dns/dns.h"
 #include "smtp/check.h"
+#include "smtp/report.h"
 #include "smtp/txlog.h"
 
 enum { CALLOUT_WAIT_MS = 30 * 1000 };
@@ -104,8 +105,7 @@ void transaction_mail(struct session *s, const struct smtp_command *c)
 
 /* --- RCPT --- */
 
-static void rcpt_add(struct session *s, const struct smtp_command *c, const struct rcpt_target *t,
-	bool expanded, struct str given)
+struct smtp_rcpt *envelope_rcpt_add(struct session *s)
 {
 	struct envelope *env = &s->env;
 
@@ -117,14 +117,19 @@ static void rcpt_add(struct session *s, const struct smtp_command *c, const stru
 		env->rcpts = more;
 		env->rcpt_cap = cap;
 	}
+	return &env->rcpts[env->rcpt_count++];
+}
+
+static void rcpt_add(struct session *s, const struct smtp_command *c, const struct rcpt_target *t,
+	bool expanded, struct str given)
+{
 	/* Look-ups are in the scratch arena: an alias costs what its members need to be sent
 	 * to, not what it took to find them. */
-	env->rcpts[env->rcpt_count++] =
-		(struct smtp_rcpt){.address = arena_str(s->arena, t->address),
-			.dest = arena_str(s->arena, t->dest),
-			.original = expanded ? arena_str(s->arena, given) : STR(""),
-			.orcpt = arena_str(s->arena, c->orcpt),
-			.notify = c->notify};
+	*envelope_rcpt_add(s) = (struct smtp_rcpt){.address = arena_str(s->arena, t->address),
+		.dest = arena_str(s->arena, t->dest),
+		.original = expanded ? arena_str(s->arena, given) : STR(""),
+		.orcpt = arena_str(s->arena, c->orcpt),
+		.notify = c->notify};
 }
 
 /* An address that was named already is not delivered twice. */
@@ -159,6 +164,8 @@ static void rcpt_accept(
 		if (!rcpt_known(s, all[i].address))
 			rcpt_add(s, c, &all[i], target->verdict == RCPT_ALIAS, target->address);
 	}
+	s->env.report = s->env.report || target->report;
+	s->env.report_host = s->env.report_host || target->report_host;
 	s->env.only_rcpt = s->env.accepted++ == 0 ? arena_str(s->arena, target->address) : STR("");
 	session_reply(s, 250, "2.1.5", "Recipient ok");
 }
@@ -223,6 +230,10 @@ static void unknown_user(struct session *s)
 static void rcpt_decide(struct session *s, const struct smtp_command *c,
 	const struct message_address *addr, const struct rcpt_target *t)
 {
+	if (t->report_only) {
+		report_rcpt_accept(s, t);
+		return;
+	}
 	bool risky = !may_relay(s) && t->entry.localpart.len == 0 &&
 		     routing_in_localpart(addr->localpart);
 
@@ -266,10 +277,6 @@ static bool rcpt_allowed(struct session *s, const struct smtp_command *c)
 			s, 503, "5.5.1", s->env.open ? "The message has begun" : "Say MAIL first");
 		return false;
 	}
-	if (!session_is_submission(s) && s->listener->smtp_require_starttls && s->tls == NULL) {
-		session_refuse(s, 530, "5.7.0", "Say STARTTLS first");
-		return false;
-	}
 	if (s->env.accepted >= s->limits->recipients_max ||
 		(s->env.null_sender && s->env.accepted >= 1)) {
 		session_reply(s, 452, "4.5.3", "Too many recipients in one message");
@@ -298,7 +305,14 @@ void transaction_rcpt(struct session *s, const struct smtp_command *c)
 	if (s->config->localserve && testing_rcpt(s, addr.localpart))
 		return;
 	t = arena_alloc(s->scratch, sizeof(*t));
-	if (rcpt_resolve(s->deps->store, s->config, &addr, s->scratch, t, &err) < 0) {
+	int rc = rcpt_resolve(s->deps->store, s->config, &addr, s->scratch, t, &err);
+	/* Reports that TLS fails must get through without TLS (RFC 8460 section 5). */
+	if (!session_is_submission(s) && s->listener->smtp_require_starttls && s->tls == NULL &&
+		(rc < 0 || !t->report)) {
+		session_refuse(s, 530, "5.7.0", "Say STARTTLS first");
+		return;
+	}
+	if (rc < 0) {
 		if (err.kind == ERR_PERM) {
 			store_count(s->deps->store, STORE_COUNT_REJECTED, 1);
 			session_refuse(s, 550, "5.1.2", "Bad recipient: %s", err.text);
