@@ -99,6 +99,12 @@ void page_token_delete(struct page *p);
 void page_mtasts(struct page *p);
 void page_mtasts_act(struct page *p);
 void page_tlsresults(struct page *p);
+void page_reports(struct page *p);
+void page_reports_keep(struct page *p);
+void page_reports_list(struct page *p);
+void page_reports_csv(struct page *p);
+void page_report(struct page *p);
+void page_report_json(struct page *p);
 
 void page_password(struct page *p);
 
