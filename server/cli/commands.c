@@ -287,6 +287,18 @@ static const struct cli_flag simulate_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag tlsreports_flags[] = {
+	{"domain", "DOMAIN", "only about this policy domain"},
+	{"from", "NAME", "only of this organization"},
+	{"result", "TYPE", "only with failures of this type"},
+	{"days", "N", "only of the last days"},
+	{"failures", NULL, "only with failed sessions"},
+	{"rejected", NULL, "those that could not be used instead"},
+	{"after", "ID", "only older ones than this"},
+	{"limit", "N", "no more than so many (else 100)"},
+	{NULL, NULL, NULL},
+};
+
 const struct cli_command cli_commands[] = {
 	{"serve", "", "run the gateway", NULL, NULL, 0, 0, false},
 	{"localserve", "", "try it: loopback only, any recipient, ready-made account", NULL,
@@ -434,6 +446,14 @@ const struct cli_command cli_commands[] = {
 		false},
 	{"mtasts cache forget", "DOMAIN", "until mail for it is sent again", cmd_mtasts_cache_act,
 		NULL, 1, 1, false},
+	{"tlsrpt lookup", "DOMAIN", "where a domain wants TLS reports sent", cmd_tlsrpt_lookup,
+		NULL, 1, 1, false},
+	{"tlsrpt parsereportmsg", "FILE...", "the TLS report in mail messages",
+		cmd_tlsrpt_parsereportmsg, NULL, 1, CLI_ARGS_MAX, false},
+	{"tlsrpt reports list", "", "TLS reports of others", cmd_tlsrpt_reports_list,
+		tlsreports_flags, 0, 0, false},
+	{"tlsrpt reports show", "ID", "one of them, with its JSON", cmd_tlsrpt_reports_show, NULL,
+		1, 1, false},
 	{"tlsresults list", "", "what became of TLS in deliveries, not yet reported",
 		cmd_tlsresults_list, tlsresults_flags, 0, 0, false},
 	{"dnsbl check", "ZONE IP", "is an address on a DNS block list", cmd_dnsbl_check, NULL, 2, 2,

@@ -30,6 +30,10 @@ int cmd_dkim_txt(const struct cli *cli, struct err *err);
 int cmd_dkim_lookup(const struct cli *cli, struct err *err);
 int cmd_arc_verify(const struct cli *cli, struct err *err);
 
+int cmd_tlsrpt_lookup(const struct cli *cli, struct err *err);
+int cmd_tlsrpt_parsereportmsg(const struct cli *cli, struct err *err);
+int cmd_tlsrpt_reports_list(const struct cli *cli, struct err *err);
+int cmd_tlsrpt_reports_show(const struct cli *cli, struct err *err);
 int cmd_mtasts_lookup(const struct cli *cli, struct err *err);
 int cmd_mtasts_cache_list(const struct cli *cli, struct err *err);
 int cmd_mtasts_cache_act(const struct cli *cli, struct err *err); /* refresh, forget */

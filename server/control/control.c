@@ -88,6 +88,7 @@ static const struct verb *verb_find(const char *name)
 		control_simulate_verbs,
 		control_tls_verbs,
 		control_tlssent_verbs,
+		control_tlsreport_verbs,
 		control_token_verbs,
 		control_dkim_verbs,
 	};

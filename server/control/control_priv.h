@@ -35,6 +35,7 @@ extern const struct verb control_lists_verbs[];
 extern const struct verb control_log_verbs[];
 extern const struct verb control_override_verbs[];
 extern const struct verb control_quarantine_verbs[];
+extern const struct verb control_tlsreport_verbs[];
 extern const struct verb control_queue_verbs[];
 extern const struct verb control_route_verbs[];
 extern const struct verb control_simulate_verbs[];
