@@ -44,9 +44,9 @@ class Setup:
         self.keys = t.folder("keys")
         lines = ["@ TXT \"v=spf1 ip4:%s -all\"" % self.client, "@ MX 10 mx",
                  "mx A %s" % self.client]
-        for name in ("all", "mailonly"):
+        for name, kind in (("all", "rsa"), ("mailonly", "ed25519")):
             pem = os.path.join(self.keys, name + ".pem")
-            subprocess.run([t.binary, "dkim", "gen", "rsa", pem], check=True)
+            subprocess.run([t.binary, "dkim", "gen", kind, pem], check=True)
             text = subprocess.run([t.binary, "dkim", "txt", pem], check=True, capture_output=True,
                                   text=True).stdout.strip()
             if name == "mailonly":
@@ -67,8 +67,9 @@ class Setup:
         raw = mail(js, to)
         if key:
             raw = dkimpy("sign", raw, {}, key=os.path.join(self.keys, key + ".pem"), selector=key,
-                         domain="good.example", algorithm="rsa-sha256", header="relaxed",
-                         body="relaxed", headers=["from", "to", "subject"], **arg)
+                         domain="good.example", header="relaxed", body="relaxed",
+                         algorithm="rsa-sha256" if key == "all" else "ed25519-sha256",
+                         headers=["from", "to", "subject"], **arg)
         with self.mox.talk(source=self.client) as s:
             s.ehlo("mx.good.example")
             s.cmd("MAIL FROM:<tls@good.example>", 250)
@@ -133,7 +134,7 @@ def test_by_mail(t):
         assert "Example Inc." in b.get("reports/csv").html
         assert b.get("reports/99999").status == 404
     with t.case("CLI"):
-        p = s.mox.cli("tlsrpt", "reports", "list", "-config", s.mox.conf)
+        p = s.mox.cli("tlsrpt", "reports", "list", "-config")
         assert "Example Inc." in str(p), p
 
 
@@ -141,6 +142,7 @@ def test_by_mail(t):
 def test_without_tls(t):
     s = Setup(t)
     s.mox.settings["Listeners"]["public"]["SMTP"]["RequireSTARTTLS"] = True
+    s.mox.write()
     s.mox.restart()
     with s.mox.talk(source=s.client) as c:
         c.ehlo("mx.good.example")
