@@ -92,7 +92,8 @@ void page_domain(struct page *p)
 		return;
 	struct store_dir_page page = listview_read(p);
 	if (store_address_page(p->gateway->store, d.id, &page, p->arena, &rows, &count, &err) < 0 ||
-		page_domain_policy(p, &d, &err) < 0 || page_domain_dkim(p, &d, &err) < 0) {
+		page_domain_policy(p, &d, &err) < 0 || page_domain_dkim(p, &d, &err) < 0 ||
+		page_domain_tlsrpt(p, &d, &err) < 0) {
 		page_failed(p, &err);
 		return;
 	}

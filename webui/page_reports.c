@@ -112,6 +112,13 @@ void page_reports(struct page *p)
 		page_failed(p, &err);
 		return;
 	}
+	struct str token;
+	if (store_tls_report_token(p->gateway->store, false, p->arena, &token, &err) < 0) {
+		page_failed(p, &err);
+		return;
+	}
+	tval_set_printf(p->arena, p->view, "url", "https://%s/.well-known/tlsrpt/%.*s",
+		p->config->hostname, STR_FMT(token));
 	tval_set_printf(p->arena, p->view, "keep", "%lld", (long long)days);
 	if (p->config->host_tlsrpt_localpart != NULL)
 		tval_set_printf(p->arena, p->view, "host_address", "%s@%s",

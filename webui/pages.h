@@ -105,6 +105,12 @@ void page_reports_list(struct page *p);
 void page_reports_csv(struct page *p);
 void page_report(struct page *p);
 void page_report_json(struct page *p);
+void page_reports_token(struct page *p);
+/* The section of a domain's page, and its form. */
+int page_domain_tlsrpt(struct page *p, const struct store_domain *d, struct err *err) MUST_USE;
+void page_domain_tlsrpt_post(struct page *p);
+/* Outside base: /.well-known/tlsrpt/TOKEN. */
+void page_report_post(struct page *p, struct str token);
 
 void page_password(struct page *p);
 

@@ -39,6 +39,7 @@ const struct route routes[] = {
 	{PAGE_POST, "domains/:/delete", page_domain_delete, ROUTE_LOGIN},
 	{PAGE_GET, "domains/:/new", page_address_new, ROUTE_LOGIN},
 	{PAGE_POST, "domains/:/new", page_address_new, ROUTE_LOGIN},
+	{PAGE_POST, "domains/:/tlsrpt", page_domain_tlsrpt_post, ROUTE_LOGIN},
 	{PAGE_GET, "domains/:/policy", page_mailpolicy, ROUTE_LOGIN},
 	{PAGE_POST, "domains/:/policy", page_mailpolicy, ROUTE_LOGIN},
 	{PAGE_GET, "domains/:/dkim", page_selector_new, ROUTE_LOGIN},
@@ -122,6 +123,7 @@ const struct route routes[] = {
 	{PAGE_GET, "tlsresults", page_tlsresults, ROUTE_LOGIN},
 	{PAGE_GET, "reports", page_reports, ROUTE_LOGIN},
 	{PAGE_POST, "reports/keep", page_reports_keep, ROUTE_LOGIN},
+	{PAGE_POST, "reports/token", page_reports_token, ROUTE_LOGIN},
 	{PAGE_GET, "reports/list", page_reports_list, ROUTE_LOGIN},
 	{PAGE_GET, "reports/csv", page_reports_csv, ROUTE_LOGIN},
 	{PAGE_GET, "reports/:", page_report, ROUTE_LOGIN},
@@ -346,6 +348,8 @@ void router_run(struct page *p)
 				p, 404, "text/plain; charset=utf-8", "Metrics are at /metrics.\n");
 	} else if (urlform_parse(p->arena, p->raw_query, &p->query, &err) < 0) {
 		page_error(p, 400, "Bad address", "The part after \"?\" cannot be read.");
+	} else if (str_starts(p->path, STR("/.well-known/tlsrpt/"))) {
+		page_report_post(p, str_skip(p->path, strlen("/.well-known/tlsrpt/")));
 	} else if (str_starts(p->path, STR(API_BASE))) {
 		p->route = route_count + 2;
 		api_run(p, str_skip(p->path, strlen(API_BASE)));

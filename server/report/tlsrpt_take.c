@@ -136,7 +136,7 @@ static int period_check(struct store *s, const struct tlsrpt_report *report, int
 /* --- into the store --- */
 
 static int keep(struct store *s, const struct tlsrpt_report *report, struct str json,
-	struct str from_domain, const struct tlsrpt_came *came, struct tlsrpt_outcome *out,
+	struct str from_domain, const struct tlsrpt_came *came, struct tlsrpt_arrival *out,
 	struct err *err)
 {
 	bool rejected = out->taken == TLSRPT_REJECTED, duplicate = false;
@@ -186,7 +186,7 @@ static int keep(struct store *s, const struct tlsrpt_report *report, struct str 
 }
 
 static int judge(struct store *s, const struct tlsrpt_report *report, struct arena *a,
-	const struct tlsrpt_came *came, struct tlsrpt_outcome *out, struct err *err)
+	const struct tlsrpt_came *came, struct tlsrpt_arrival *out, struct err *err)
 {
 	int rc = domains_check(s, report, came, a, out->why, err);
 
@@ -198,7 +198,7 @@ static int judge(struct store *s, const struct tlsrpt_report *report, struct are
 }
 
 int tlsrpt_take_mail(struct store *s, struct str message, const struct tlsrpt_came *came,
-	struct tlsrpt_outcome *out, struct err *err)
+	struct tlsrpt_arrival *out, struct err *err)
 {
 	struct arena *a = arena_open();
 	struct tlsrpt_mail *mail = arena_alloc(a, sizeof(*mail));
@@ -206,7 +206,7 @@ int tlsrpt_take_mail(struct store *s, struct str message, const struct tlsrpt_ca
 	bool later = false;
 	int rc = 0;
 
-	*out = (struct tlsrpt_outcome){.taken = TLSRPT_TAKEN};
+	*out = (struct tlsrpt_arrival){.taken = TLSRPT_TAKEN};
 	tlsrpt_mail_read(a, message, mail);
 	if (mail->found == TLSRPT_NO_REPORT) {
 		out->taken = TLSRPT_ORDINARY;
@@ -229,7 +229,7 @@ int tlsrpt_take_mail(struct store *s, struct str message, const struct tlsrpt_ca
 }
 
 int tlsrpt_take_post(struct store *s, struct str body, const struct tlsrpt_came *came,
-	struct tlsrpt_outcome *out, struct err *err)
+	struct tlsrpt_arrival *out, struct err *err)
 {
 	struct arena *a = arena_open();
 	struct tlsrpt_report report = {.policy_count = 0};
@@ -238,7 +238,7 @@ int tlsrpt_take_post(struct store *s, struct str body, const struct tlsrpt_came 
 	struct err bad;
 	int rc = 0;
 
-	*out = (struct tlsrpt_outcome){.taken = TLSRPT_TAKEN};
+	*out = (struct tlsrpt_arrival){.taken = TLSRPT_TAKEN};
 	if (tlsrpt_unpack(body, &work, &json, &bad) < 0 ||
 		tlsrpt_report_read(a, json, &report, &bad) < 0) {
 		out->taken = TLSRPT_REJECTED;

@@ -32,7 +32,7 @@ struct tlsrpt_came { /* how it came */
 	int64_t now_s;
 };
 
-struct tlsrpt_outcome {
+struct tlsrpt_arrival {
 	enum tlsrpt_taken taken;
 	int64_t id;    /* of the report in the store, or 0 */
 	char why[512]; /* a sentence, unless taken */
@@ -46,9 +46,9 @@ int tlsrpt_dkim_check(
 
 /* A whole message to a report address. -1 (ERR_TEMP, ERR_FULL): the store failed. */
 int tlsrpt_take_mail(struct store *s, struct str message, const struct tlsrpt_came *came,
-	struct tlsrpt_outcome *out, struct err *err) MUST_USE;
+	struct tlsrpt_arrival *out, struct err *err) MUST_USE;
 /* The body of a POST, gzip or plain. */
 int tlsrpt_take_post(struct store *s, struct str body, const struct tlsrpt_came *came,
-	struct tlsrpt_outcome *out, struct err *err) MUST_USE;
+	struct tlsrpt_arrival *out, struct err *err) MUST_USE;
 
 #endif

@@ -37,7 +37,7 @@ static int message_read(struct session *s, struct buf *out, struct err *err)
 	return rc;
 }
 
-static int take(struct session *s, const struct message_check *check, struct tlsrpt_outcome *out,
+static int take(struct session *s, const struct message_check *check, struct tlsrpt_arrival *out,
 	struct err *err)
 {
 	/* One at a time: a report may take some hundred times the memory of a session. */
@@ -79,7 +79,7 @@ static void rcpts_strip(struct session *s)
 
 bool report_take(struct session *s, const struct message_check *check)
 {
-	struct tlsrpt_outcome out;
+	struct tlsrpt_arrival out;
 	struct err err;
 
 	if (!s->env.report)

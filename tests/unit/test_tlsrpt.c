@@ -355,7 +355,7 @@ static void domain_add(const char *name)
 		fail_msg("%s", err.text);
 }
 
-static struct tlsrpt_outcome take(const char *name, const char *signer)
+static struct tlsrpt_arrival take(const char *name, const char *signer)
 {
 	struct dkim_result r = {.status = DKIM_PASS, .domain = str_from(signer)};
 	struct dkim_results all = {.at = &r, .count = signer != NULL ? 1 : 0};
@@ -365,7 +365,7 @@ static struct tlsrpt_outcome take(const char *name, const char *signer)
 		.from_count = 1,
 		.hostname = STR("host.example"),
 		.now_s = now_s};
-	struct tlsrpt_outcome out;
+	struct tlsrpt_arrival out;
 	struct err err;
 
 	if (tlsrpt_take_mail(store, sample(name), &came, &out, &err) < 0)
@@ -407,7 +407,7 @@ static void reports_are_kept(void **state)
 	(void)state;
 	assert_int_equal(take("mail/google", "google.example").taken, TLSRPT_REJECTED);
 	domain_add("example.com");
-	struct tlsrpt_outcome out = take("mail/google", "google.example");
+	struct tlsrpt_arrival out = take("mail/google", "google.example");
 	assert_int_equal(out.taken, TLSRPT_TAKEN);
 	assert_int_equal(take("mail/google", "google.example").taken, TLSRPT_DUPLICATE);
 	assert_int_equal(take("mail/google", "evil.example").taken, TLSRPT_TAKEN);
@@ -470,7 +470,7 @@ static void posts(void **state)
 	struct store_tls_report_filter all = {.limit = 100};
 	struct store_tls_report *rows;
 	struct store_tls_report_sum *s;
-	struct tlsrpt_outcome out;
+	struct tlsrpt_arrival out;
 	struct err err;
 
 	(void)state;
