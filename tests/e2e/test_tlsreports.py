@@ -3,9 +3,11 @@ import base64
 import contextlib
 import datetime
 import gzip
+import http.client
 import json
 import os
 import re
+import ssl
 import subprocess
 
 from lib.context import root
@@ -149,3 +151,38 @@ def test_without_tls(t):
         c.cmd("MAIL FROM:<tls@good.example>", 250)
         c.cmd("RCPT TO:<anna@in.example>", 530)
         c.cmd("RCPT TO:<tls-reports@in.example>", 250)
+
+
+@root
+def test_by_https(t):
+    mox = t.mox(listener={"AdminHTTPS": {"Enabled": True}})
+    mox.admin.domain("in.example")
+    mox.admin.request("adminpassword", password=PASSWORD)
+    day = (datetime.datetime.utcnow() - datetime.timedelta(days=1)).strftime("%Y-%m-%d")
+    b = Browser(mox.ip, mox.admin_port)
+    b.login(PASSWORD)
+    path = re.search(r"https://mx\.mox\.example(/\.well-known/tlsrpt/[0-9a-f]{32})",
+                     b.get("reports").html).group(1)
+    context = ssl._create_unverified_context()
+
+    def post(where, body, tls=True):
+        c = (http.client.HTTPSConnection(mox.ip, 443, context=context, timeout=20) if tls else
+             http.client.HTTPConnection(mox.ip, mox.admin_port, timeout=20))
+        with contextlib.closing(c):
+            c.request("POST", where, body, {"Content-Type": "application/tlsrpt+gzip"})
+            r = c.getresponse()
+            return r.status, r.read()
+    assert post(path, report(day), tls=False)[0] == 404
+    assert post(path[:-1] + "x", report(day))[0] == 404
+    assert post(path, gzip.compress(report(day, "h1").encode())) == (201, b"Thank you.\n")
+    assert post(path, report(day, "h2"))[0] == 201
+    assert post(path, report(day, "h2"))[0] == 201
+    assert post(path, gzip.compress(b"\0" * 15000000))[0] == 422
+    with contextlib.suppress(OSError):  # it may hang up before all of it is sent
+        assert post(path, b"x" * 1100000)[0] == 413
+    rows = mox.admin.request("tlsrpt.reports.list")[0]
+    assert [(r["report_id"], r["verified"], r["via"]) for r in rows] == \
+        [("h2", False, "https"), ("h1", False, "https")], rows
+    assert "unverified" in b.get("reports/list").text
+    why = mox.admin.request("tlsrpt.reports.list", rejected="yes")[0]
+    assert len(why) == 1 and "times its size" in why[0]["rejected"], why
