@@ -25,7 +25,7 @@ static const struct entry {
 
 	{"Security", "certificates", "Certificates", ""},
 	{NULL, "mtasts", "MTA-STS", ""},
-	{NULL, "tlsresults", "TLS results", ""},
+	{NULL, "tlsresults", "TLS results", "tlssent"},
 	{NULL, "destinations", "Destinations", ""},
 	{NULL, "reports", "Reports", ""},
 

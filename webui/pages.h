@@ -111,6 +111,9 @@ int page_domain_tlsrpt(struct page *p, const struct store_domain *d, struct err 
 void page_domain_tlsrpt_post(struct page *p);
 /* Outside base: /.well-known/tlsrpt/TOKEN. */
 void page_report_post(struct page *p, struct str token);
+void page_tlssent(struct page *p);
+void page_tlssent_act(struct page *p);
+void page_tlssent_json(struct page *p);
 
 void page_password(struct page *p);
 

@@ -299,6 +299,25 @@ static const struct cli_flag tlsreports_flags[] = {
 	{NULL, NULL, NULL},
 };
 
+static const struct cli_flag tlsrpt_send_flags[] = {
+	{"day", "YYYYMMDD", "of this UTC day, also of one that is not over (else all that are)"},
+	{"domain", "DOMAIN", "only to this policy domain; needs -day"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag tlsrpt_sent_flags[] = {
+	{"text", "TEXT", "only with this in policy domain or report id"},
+	{"before", "ID", "only older ones than this"},
+	{"limit", "N", "no more than so many (else 100)"},
+	{NULL, NULL, NULL},
+};
+
+static const struct cli_flag tlsrpt_suppress_flags[] = {
+	{"days", "N", "for so long (else for good)"},
+	{"reason", "TEXT", "why"},
+	{NULL, NULL, NULL},
+};
+
 const struct cli_command cli_commands[] = {
 	{"serve", "", "run the gateway", NULL, NULL, 0, 0, false},
 	{"localserve", "", "try it: loopback only, any recipient, ready-made account", NULL,
@@ -454,6 +473,18 @@ const struct cli_command cli_commands[] = {
 		tlsreports_flags, 0, 0, false},
 	{"tlsrpt reports show", "ID", "one of them, with its JSON", cmd_tlsrpt_reports_show, NULL,
 		1, 1, false},
+	{"tlsrpt send", "", "send the TLS reports that are due now", cmd_tlsrpt_send,
+		tlsrpt_send_flags, 0, 0, false},
+	{"tlsrpt sent list", "", "TLS reports that were sent", cmd_tlsrpt_sent_list,
+		tlsrpt_sent_flags, 0, 0, false},
+	{"tlsrpt sent show", "ID", "one of them: what became of it, and its JSON",
+		cmd_tlsrpt_sent_show, NULL, 1, 1, false},
+	{"tlsrpt suppress list", "", "destinations that get no TLS reports",
+		cmd_tlsrpt_suppress_list, NULL, 0, 0, false},
+	{"tlsrpt suppress add", "ADDRESS", "send no TLS reports there", cmd_tlsrpt_suppress_act,
+		tlsrpt_suppress_flags, 1, 1, false},
+	{"tlsrpt suppress rm", "ADDRESS", "send them again", cmd_tlsrpt_suppress_act, NULL, 1, 1,
+		false},
 	{"tlsresults list", "", "what became of TLS in deliveries, not yet reported",
 		cmd_tlsresults_list, tlsresults_flags, 0, 0, false},
 	{"dnsbl check", "ZONE IP", "is an address on a DNS block list", cmd_dnsbl_check, NULL, 2, 2,

@@ -34,6 +34,11 @@ int cmd_tlsrpt_lookup(const struct cli *cli, struct err *err);
 int cmd_tlsrpt_parsereportmsg(const struct cli *cli, struct err *err);
 int cmd_tlsrpt_reports_list(const struct cli *cli, struct err *err);
 int cmd_tlsrpt_reports_show(const struct cli *cli, struct err *err);
+int cmd_tlsrpt_send(const struct cli *cli, struct err *err);
+int cmd_tlsrpt_sent_list(const struct cli *cli, struct err *err);
+int cmd_tlsrpt_sent_show(const struct cli *cli, struct err *err);
+int cmd_tlsrpt_suppress_list(const struct cli *cli, struct err *err);
+int cmd_tlsrpt_suppress_act(const struct cli *cli, struct err *err); /* add, rm */
 int cmd_mtasts_lookup(const struct cli *cli, struct err *err);
 int cmd_mtasts_cache_list(const struct cli *cli, struct err *err);
 int cmd_mtasts_cache_act(const struct cli *cli, struct err *err); /* refresh, forget */

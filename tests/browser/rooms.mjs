@@ -37,6 +37,7 @@ export const rooms = [
 	['reports', 'reports'],
 	['reports-list', 'reports/list'],
 	['reports-rejected', 'reports/list?rejected=1'],
+	['tlssent', 'tlssent'],
 	['sealers', 'sealers'],
 	['sealer-new', 'sealers/new'],
 	['tokens', 'tokens'],
