@@ -7,6 +7,8 @@ What is compared, so that the figures mean the same on both sides:
   mox runs localserve -hold. So neither delivers meanwhile: acceptance alone is measured.
   smtp-sink, which keeps nothing, is the load tool's ceiling.
 - Relay: the same load, passed on to smtp-sink; the clock stops when smtp-sink has all.
+- Dane: relay by MX to a sink of our own, once in an unsigned zone and without TLS, once in a
+  signed zone with a TLSA record, over verified TLS; a mox that knows nothing yet each time.
 - Idle: resident memory (PSS) that sessions with EHLO done add. Postfix has a process a
   session, so it is asked for 200 of them.
 - STARTTLS: new connection, TLS 1.3, P-256 key and group, no resumption.
@@ -34,6 +36,7 @@ import pages  # noqa: E402
 from lib.context import Context  # noqa: E402
 from lib.net import port_open, wait_for  # noqa: E402
 from lib.reap import adopt_orphans, descendants, kill_rest  # noqa: E402
+from lib.tlscerts import tlsa  # noqa: E402
 from lib.web import Browser  # noqa: E402
 
 QUICK = os.environ.get("QUICK") == "1"
@@ -187,6 +190,52 @@ class Bench:
                 server.stop()
         self.table.times("accept and relay until the queue is empty",
                          statistics.median(rates["mox"]), statistics.median(rates["postfix"]), 3)
+
+    def dane(self):
+        print("dane: relay by MX, %d messages, 20 sessions, median of %d" % (COUNT, REPEATS))
+        cert = self.t.authority.leaf("mx.dane.example")
+        where = {"plain": self.t.ip(), "dane": self.t.ip()}
+        zones = {n + ".example": ["@ IN MX 10 mx", "mx IN A " + ip] for n, ip in where.items()}
+        zones["dane.example"].append("_25._tcp.mx IN TLSA " + tlsa(3, 1, 1, cert[0]))
+        nsd = self.t.nsd(zones, unsigned=("plain.example",))
+        rates = {n: [] for n in where}
+        for _ in range(REPEATS):
+            for name, ip in where.items():
+                rates[name].append(self.dane_one(nsd, name, ip, cert if name == "dane" else ()))
+        nsd.stop()
+        plain, dane = (statistics.median(rates[n]) for n in ("plain", "dane"))
+        self.table.add("relay by MX, no TLS", plain)
+        self.table.add("relay by MX, TLS and DANE (plain: %.0f/s)" % plain, dane, None, ">= 60 %",
+                       dane >= 0.6 * plain, ratio=dane / plain)
+        print("  %.0f %% of the rate without: %s" % (100 * dane / plain,
+                                                    "PASS" if dane >= 0.6 * plain else "MISS"))
+
+    def dane_one(self, nsd, name, ip, cert):
+        """Messages per second; RuntimeError when they did not go as the zone asks."""
+        argv = [os.path.join(os.path.dirname(self.load), "sink"), ip, "25", str(COUNT)]
+        with subprocess.Popen(argv + list(cert), stdout=subprocess.PIPE, text=True) as sink:
+            try:
+                if sink.stdout.readline() != "listening\n":
+                    raise RuntimeError("the sink does not start")
+                mox = self.t.mox(config={"LogLevel": "error", "Resolver": nsd.resolver()})
+                mox.admin.network("127.0.0.0/8")
+                start = time.monotonic()
+                self.source(mox.ip, 25, 20, COUNT, rcpt="x@%s.example" % name)
+                sink.wait(600)
+                rate = COUNT / (time.monotonic() - start)
+                got = {k: int(v) for k, v in (x.split() for x in sink.stdout)}
+            finally:
+                sink.kill()
+        wait_for(lambda: not mox.admin.queue(limit=1), 20, "an empty queue")
+        mox.stop()
+        if got["messages_tls"] != (COUNT if cert else 0):
+            raise RuntimeError("%s: %d of %d over TLS" % (name, got["messages_tls"], COUNT))
+        kinds = tls_results(os.path.join(mox.data, "mox.db"), "mx.%s.example" % name)
+        if cert and kinds != [("tlsa", True, False)]:
+            raise RuntimeError("not verified by DANE: TLS results %s" % kinds)
+        print("  %-5s %5.0f/s, %d connections, %d handshakes, %d of them resumed" % (
+            name, rate, got["connections"], got["handshakes"], got["resumed"]), flush=True)
+        return rate
 
     def idle_one(self, ip, port, sessions, pids):
         """(KiB a session, figures)."""
@@ -386,6 +435,16 @@ def log_sealed(path):
     return sealed >= last >> 11
 
 
+def tls_results(path, host):
+    """What the stored TLS results say of an MX host: (policy type, any good, any bad)."""
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    rows = db.execute("SELECT p.type, p.successes > 0, p.failures > 0 FROM tls_result_policy p"
+                      " JOIN tls_result r ON r.id = p.result_id WHERE r.policy_domain = ?",
+                      (host,)).fetchall()
+    db.close()
+    return [(kind, bool(good), bool(bad)) for kind, good, bad in rows]
+
+
 def disk_note(folder):
     """How long one durable 4 KiB write takes here: what every figure rests on."""
     path, took = os.path.join(folder, "probe"), []
@@ -406,7 +465,7 @@ def disk_note(folder):
 
 
 def main():
-    parts = ("accept", "relay", "idle", "tls", "million", "log", "pages")
+    parts = ("accept", "relay", "dane", "idle", "tls", "million", "log", "pages")
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--mox", required=True)
     ap.add_argument("--load", required=True)
