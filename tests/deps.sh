@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh build|test... - installs the Debian and npm packages that are missing, and says
 # which. Needs root or sudo only when something is missing. Services that come with a test
-# package (Postfix, Dovecot, NSD) are not started, now or at the next boot; those that
+# package (Postfix, Dovecot, NSD, Unbound) are not started, now or at the next boot; those that
 # were installed before are left alone.
 set -e
 cd "$(dirname "$0")/.."
@@ -62,7 +62,7 @@ if [ -n "$missing" ]; then
 	rm -f "$log"
 	for p in $missing; do
 		case $p in
-		postfix | nsd) service=$p ;;
+		postfix | nsd | unbound) service=$p ;;
 		dovecot-core) service=dovecot ;;
 		*) continue ;;
 		esac

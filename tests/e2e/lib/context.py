@@ -11,6 +11,7 @@ from .mox import MoxLocalserve, MoxServe
 from .net import Block
 from .peer import ScriptedPeer
 from .postfix import PostfixInstance
+from .unbound import Unbound
 
 
 class Skip(Exception):
@@ -86,6 +87,9 @@ class Context:
 
     def nsd(self, zones, ip=None, **kw):
         return NsdWorld(self.folder("nsd"), ip or self.ip(), zones, **kw)
+
+    def unbound(self, nsd, **kw):
+        return Unbound(self.folder("unbound"), kw.pop("ip", None) or self.ip(), nsd, **kw)
 
     def peer(self, script=None, ip=None, **kw):
         peer = ScriptedPeer(ip or self.ip(), kw.pop("port", 25), script, **kw)

@@ -41,10 +41,10 @@ QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "
 
 class PostfixInstance:
     def __init__(self, folder, ip, hostname="postfix.example", port=25, cert=None, domains=(),
-                 settings=None):
+                 settings=None, wrap=()):
         """domains: mail for them goes to one Maildir (self.maildir); all else is relayed,
-        by relayhost or transport_maps given in settings."""
-        self.folder, self.ip, self.port = folder, ip, port
+        by relayhost or transport_maps given in settings. wrap: put before the command."""
+        self.folder, self.ip, self.port, self.wrap = folder, ip, port, list(wrap)
         self.log = os.path.join(folder, "maillog")
         self.conf = os.path.join(folder, "conf")
         spool, data, mail = (os.path.join(folder, n) for n in ("spool", "data", "mail"))
@@ -96,7 +96,7 @@ class PostfixInstance:
             os.chown(path, user, group)
             os.chmod(path, mode)
         os.makedirs(os.path.join(self.folder, "spool", "pid"), exist_ok=True)
-        run(["/usr/lib/postfix/sbin/master", "-c", self.conf, "-w"], seconds=60)
+        run(self.wrap + ["/usr/lib/postfix/sbin/master", "-c", self.conf, "-w"], seconds=60)
         wait_port(self.ip, self.port, 20)
 
     def master_pid(self):
