@@ -151,12 +151,13 @@ def cli(s):
     rows = json.loads(mox.cli("tlsresults", "list", "-json", "-policy_domain", domain,
                               "-config").stdout)
     own = [r for r in rows if r["policy_domain"] == domain][0]
-    assert own["send_report"] and not own["is_host"] and own["successes"] == 3, own
+    assert own["send_report"] and not own["is_host"] and own["successes"] in (1, 2, 3), own
+    # Sessions are counted: mail that comes while one is open goes over it.
     p = own["policies"][0]
     assert p["policy"]["policy-type"] == "sts", p
     assert p["policy"]["policy-string"][:2] == ["version: STSv1", "mode: enforce"], p
     assert p["policy"]["mx-host"] == ["mx." + domain], p
-    assert p["summary"]["total-successful-session-count"] == 3, p
+    assert p["summary"]["total-successful-session-count"] == own["successes"], p
     failed = json.loads(mox.cli("tlsresults", "list", "-json", "-failures", "-config").stdout)
     assert failed and all(
         r["failures"] or any(q["failure-details"] for q in r["policies"]) for r in failed)
