@@ -80,6 +80,17 @@ static void extension_take(struct smtp_client *c, struct str line)
 	}
 }
 
+/* The reply to a login may repeat what was sent: from here it would go into the transcript, the
+ * log and notices to senders. */
+static bool repeats_secret(const struct smtp_client *c, struct str line)
+{
+	enum { SHORTEST = 4 }; /* less is found in any text */
+
+	return (c->secret.len >= SHORTEST && str_find(line, c->secret) != NULL) ||
+	       (c->secret.len > 0 && c->opt.password.len >= SHORTEST &&
+		       str_find(line, c->opt.password) != NULL);
+}
+
 enum reply_kind { REPLY_PLAIN, REPLY_EHLO };
 
 static int reply_read(struct smtp_client *c, struct smtp_reply *reply, enum reply_kind kind,
@@ -87,6 +98,7 @@ static int reply_read(struct smtp_client *c, struct smtp_reply *reply, enum repl
 {
 	enum smtp_enhanced enhanced =
 		c->ext & SMTP_EXT_ENHANCED ? SMTP_ENHANCED_ON : SMTP_ENHANCED_OFF;
+	char left_out[64];
 	struct str line;
 	int rc = 1;
 
@@ -97,6 +109,11 @@ static int reply_read(struct smtp_client *c, struct smtp_reply *reply, enum repl
 			rc = err_set(err, ERR_TEMP, "connection closed by the peer");
 		if (rc < 0)
 			break;
+		if (repeats_secret(c, line)) {
+			snprintf(left_out, sizeof(left_out), "%.*s(left out: it repeats the login)",
+				(int)(line.len < 4 ? line.len : 4), line.p);
+			line = str_from(left_out);
+		}
 		transcribe(c, "< ", line);
 		rc = smtp_reply_add(reply, line, enhanced, err);
 		if (rc >= 0 && kind == REPLY_EHLO && reply->code == 250 && reply->lines > 1)

@@ -40,7 +40,8 @@ static bool base64_decode(struct str in, char *out, size_t size, size_t *len)
 	return true;
 }
 
-/* Sends base64 of data after prefix (may be ""); nothing of it is in the transcript. */
+/* Sends base64 of data after prefix (may be ""); nothing of it is in the transcript, even when
+ * the server's reply repeats it. */
 static int secret_send(struct smtp_client *c, const char *prefix, struct str data,
 	struct smtp_reply *r, struct smtp_failure *failure)
 {
@@ -53,8 +54,10 @@ static int secret_send(struct smtp_client *c, const char *prefix, struct str dat
 	buf_base64(&line, data.p, data.len);
 	buf_printf(&shown, "%s***", prefix);
 	rc = smtp_client_line(c, buf_str(&line), buf_str(&shown), &err);
+	c->secret = str_skip(buf_str(&line), strlen(prefix));
 	if (rc == 0)
 		rc = smtp_client_reply(c, r, 1, &err);
+	c->secret = (struct str){NULL, 0};
 	if (line.p != NULL)
 		explicit_bzero(line.p, line.len);
 	buf_free(&line);

@@ -16,8 +16,9 @@ struct smtp_client {
 	bool tls_on;
 	int64_t tls_begin_ms; /* of the handshake, monotonic; 0: none yet */
 	struct tls_peer peer;
-	bool dead;  /* no more commands, no QUIT */
-	bool dirty; /* a transaction is open or did not end well: RSET first */
+	bool dead;         /* no more commands, no QUIT */
+	bool dirty;        /* a transaction is open or did not end well: RSET first */
+	struct str secret; /* sent just now: a reply that repeats it is not kept; else empty */
 };
 
 struct deadline smtp_client_deadline(const struct smtp_client *c, int64_t times);

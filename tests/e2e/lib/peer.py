@@ -148,6 +148,11 @@ class _Session:
         if arg.upper() == "PLAIN":
             self.out("334 ")
             arg = "PLAIN " + self.line()
+        elif arg.upper() == "LOGIN":
+            self.out("334 VXNlcm5hbWU6")
+            user = self.line()
+            self.out("334 UGFzc3dvcmQ6")
+            arg = "LOGIN %s %s" % (user, self.line())
         self.user = arg
         self.act("auth", "235 2.7.0 welcome", arg)
 
