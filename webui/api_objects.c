@@ -293,6 +293,20 @@ static const struct api_field simulation_out[] = {
 	{"ways", API_OBJECTS, 0, NULL, "SimulatedWay"},
 	END,
 };
+static const struct api_field relaytest_step_out[] = {
+	{"title", API_TEXT, 0, NULL, NULL},
+	{"state", API_TEXT, 0, NULL, "info ok warn bad"},
+	{"text", API_TEXT, 0, "A sentence", NULL},
+	{"transcript", API_TEXT, 0, "Lines sent \"> \" and received \"< \", without secrets", NULL},
+	{"took_ms", API_NUMBER, 0, NULL, NULL},
+	END,
+};
+static const struct api_field relaytest_out[] = {
+	{"good", API_FLAG, 0, "Of the last host", NULL},
+	{"verdict", API_TEXT, 0, "What it came to, of the last host", NULL},
+	{"steps", API_OBJECTS, 0, "Of all hosts, in order", "RelayTestStep"},
+	END,
+};
 static const struct api_field entry_out[] = {
 	{"id", API_NUMBER, 0, NULL, NULL},
 	{"list", API_TEXT, 0, NULL, "allow deny"},
@@ -370,6 +384,8 @@ const struct api_schema api_schemas[] = {
 	{"Simulation", simulation_out},
 	{"SimulatedWay", simulated_way_out},
 	{"SimulatedHost", simulated_host_out},
+	{"RelayTest", relaytest_out},
+	{"RelayTestStep", relaytest_step_out},
 	{"ListEntry", entry_out},
 	{"BlockList", zone_out},
 	{"TlsOverride", override_out},

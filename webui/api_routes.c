@@ -133,6 +133,15 @@ static const struct api_field simulation_in[] = {
 	{"wait", API_NUMBER, 0, "Seconds to wait for the end, 0 to 10; else 10", NULL},
 	END,
 };
+static const struct api_field relaytest_in[] = {
+	{"relay", API_RELAY, 0, "Hosts and login; or what differs from the transport or domain",
+		NULL},
+	{"transport", API_TEXT, 0, "Test this one", NULL},
+	{"domain", API_TEXT, 0, "Test the relay of this one", NULL},
+	{"mail_from", API_TEXT, 0, "Sender; else none", NULL},
+	{"rcpt", API_TEXT, 0, "Recipient to ask about; else the test ends after the login", NULL},
+	END,
+};
 static const struct api_field hold_new[] = {
 	{"account", API_TEXT, 0, NULL, NULL},
 	{"from_domain", API_TEXT, 0, NULL, NULL},
@@ -406,6 +415,8 @@ const struct api_route api_routes[] = {
 		OBJECT_ROWS("Simulation", "ways")},
 	{"GET", "simulations/:id", VERB("smtp.simulation"), "How far one is", simulation_in,
 		OBJECT_ROWS("Simulation", "ways")},
+	{"POST", "relaytest", VERB("relay.test"), "Try relay hosts up to RCPT; nothing is sent",
+		relaytest_in, OBJECT_ROWS("RelayTest", "steps")},
 	{"GET", "queue/route", VERB("queue.route"), "Which way mail would go", queue_route,
 		LIST("Way")},
 	{"GET", "holds", VERB("queue.holdrules.list"), "Hold rules", NULL, LIST("HoldRule")},

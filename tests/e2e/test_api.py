@@ -201,6 +201,18 @@ def queue(t, mox, api):
         assert api.call("POST", "/queue/transport",
                         {"transport": "routes", "id": row["id"]})["changed"] == 1
         api.refused(422, "POST", "/queue/transport", {"transport": "none", "all": True})
+    with t.case("relay test"):
+        api.call("POST", "/transports", {"name": "tested", "relay": {
+            "hosts": [peer.hostport], "tls": "none"}})
+        got = api.call("POST", "/relaytest", {"transport": "tested"})
+        assert got["good"] and got["steps"][-1]["transcript"].startswith("> QUIT"), got
+        got = api.call("POST", "/relaytest", {
+            "relay": {"hosts": [peer.hostport], "tls": "none"}, "rcpt": "x@out.example"})
+        assert not got["good"] and "451 4.7.1 later" in json.dumps(got["steps"]), got
+        api.refused(422, "POST", "/relaytest", {})
+        api.refused(422, "POST", "/relaytest", {"relay": {"hosts": ["no port:x"]}}, field="relay")
+        api.refused(422, "POST", "/relaytest", {"transport": "none"})
+        api.call("DELETE", "/transports/{name}", name="tested")
     with t.case("hold rules"):
         rule = api.call("POST", "/holds", {"to": "held.example", "comment": "later"})
         assert [h["to"] for h in api.call("GET", "/holds")["items"]] == ["held.example"]
