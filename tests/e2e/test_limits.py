@@ -3,7 +3,7 @@ import socket
 import struct
 import time
 
-from lib.context import root
+from lib.context import root, timeout
 from lib.mail import message, unique
 from test_session import gateway
 
@@ -15,6 +15,7 @@ def limited(t, **limits):
 
 
 @root
+@timeout(240)
 def test_limits(t):
     with t.case("RecipientsMax"):
         mox = limited(t, RecipientsMax=3)
