@@ -244,6 +244,19 @@ static int judged(struct smtp_client *c, const struct tls_observation *seen,
 	return -1;
 }
 
+/* After a failure of the first read over TLS. Where it is the server's "no" to the handshake,
+ * outcome and failure become those of a handshake that failed (RFC 8460 section 4.3). */
+static int refused_late(struct smtp_client *c, struct tls_observation *seen,
+	struct tls_outcome *outcome, struct smtp_failure *failure)
+{
+	if (!tls_refused_late(c->conn, &seen->failure))
+		return -1;
+	c->dead = true;
+	c->tls_on = seen->handshake_done = false;
+	seen->peer = NULL;
+	return judged(c, seen, outcome, failure, NULL);
+}
+
 static int starttls(
 	struct smtp_client *c, struct tls_outcome *outcome, struct smtp_failure *failure)
 {
@@ -271,7 +284,8 @@ static int starttls(
 	(void)handshake(c, &seen, &err);
 	if (judged(c, &seen, outcome, failure, &err) < 0)
 		return -1;
-	return hello(c, HELLO_AFTER_TLS, failure);
+	return hello(c, HELLO_AFTER_TLS, failure) < 0 ? refused_late(c, &seen, outcome, failure)
+						      : 0;
 }
 
 /* The first word of the greeting is the name the server gives itself (RFC 5321 4.2). */
@@ -288,17 +302,19 @@ static void greeting_take(
 static int open_dialogue(
 	struct smtp_client *c, struct tls_outcome *outcome, struct smtp_failure *failure)
 {
+	struct tls_observation seen = {.starttls_offered = true};
 	struct smtp_reply r;
 	struct err err = {.kind = ERR_NONE};
 
 	if (c->opt.policy.mode == TLS_MODE_IMMEDIATE) {
-		struct tls_observation seen = {.starttls_offered = true};
 		(void)handshake(c, &seen, &err);
 		if (judged(c, &seen, outcome, failure, &err) < 0)
 			return -1;
 	}
-	if (smtp_client_reply(c, &r, 1, &err) < 0)
-		return smtp_fail_io(c, failure, SMTP_STAGE_GREETING, &err);
+	if (smtp_client_reply(c, &r, 1, &err) < 0) {
+		(void)!smtp_fail_io(c, failure, SMTP_STAGE_GREETING, &err);
+		return c->tls_on ? refused_late(c, &seen, outcome, failure) : -1;
+	}
 	greeting_take(c, &r, outcome);
 	if (r.code != 220)
 		return smtp_fail_reply(failure, SMTP_STAGE_GREETING, &r);

@@ -21,6 +21,8 @@ struct tls_stream {
 	unsigned char first[2]; /* the first octets the peer sent: do they look like TLS? */
 	unsigned first_len;
 	int alert_sent;                  /* fatal alert of ours, -1 for none */
+	int alert_received;              /* fatal alert of the peer after the handshake, or -1 */
+	bool data_received;              /* of the layer above */
 	struct tls_session_cache *cache; /* where new sessions go, or NULL; a reference */
 	char *cache_key;
 };

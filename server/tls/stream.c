@@ -129,7 +129,7 @@ struct tls_stream *tls_stream_new(SSL_CTX *ctx, struct conn *c)
 
 	pthread_once(&method_once, method_init);
 	st->c = c;
-	st->alert_sent = -1;
+	st->alert_sent = st->alert_received = -1;
 	st->ssl = SSL_new(ctx);
 	BIO *bio = BIO_new(method);
 	if (st->ssl == NULL || bio == NULL || SSL_set_app_data(st->ssl, st) != 1)
@@ -149,6 +149,15 @@ void tls_stream_free(struct tls_stream *st)
 	free(st->cache_key);
 	free(st->held);
 	free(st);
+}
+
+/* The peer's fatal alert that the last error was about, -1 for another error. */
+static int alert_reason(void)
+{
+	unsigned long code = ERR_peek_last_error();
+	int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
+
+	return reason >= SSL_AD_REASON_OFFSET ? reason - SSL_AD_REASON_OFFSET : -1;
 }
 
 /* --- the conn layer --- */
@@ -176,8 +185,12 @@ static ssize_t stream_read(void *state, void *out, size_t len)
 	st->io_errno = 0;
 	ERR_clear_error(); /* what others left there would be taken for ours */
 	int rc = SSL_read_ex(st->ssl, out, len, &n);
-	if (rc == 1)
+	if (rc == 1) {
+		st->data_received = true;
 		return (ssize_t)n;
+	}
+	if (alert_reason() >= 0)
+		st->alert_received = alert_reason();
 	/* Many mail servers hang up without close_notify. Nothing can be cut off unseen by
 	 * that: SMTP marks the end of every message itself. */
 	if (st->eof || (SSL_get_shutdown(st->ssl) & SSL_RECEIVED_SHUTDOWN) != 0) {
@@ -222,8 +235,6 @@ static int handshake_failed(
 	const struct tls_stream *st, int rc, struct tls_failure_info *failure, struct err *err)
 {
 	int what = SSL_get_error(st->ssl, rc);
-	unsigned long code = ERR_peek_last_error();
-	int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
 
 	*failure = (struct tls_failure_info){.kind = TLS_FAILURE_OTHER};
 	if (what == SSL_ERROR_WANT_READ || what == SSL_ERROR_WANT_WRITE) {
@@ -232,9 +243,9 @@ static int handshake_failed(
 	} else if (!looks_like_tls(st)) {
 		failure->kind = TLS_FAILURE_NOT_TLS;
 		err_set(err, ERR_TEMP, "TLS handshake: the peer does not speak TLS");
-	} else if (reason >= SSL_AD_REASON_OFFSET) {
+	} else if (alert_reason() >= 0) {
 		failure->kind = TLS_FAILURE_REMOTE_ALERT;
-		failure->alert = reason - SSL_AD_REASON_OFFSET;
+		failure->alert = alert_reason();
 		err_set(err, ERR_TEMP, "TLS handshake: the peer sent alert %d (%s)", failure->alert,
 			SSL_alert_desc_string_long(failure->alert));
 	} else if (st->eof || (st->io_errno != 0 && what == SSL_ERROR_SYSCALL)) {
@@ -282,6 +293,23 @@ int tls_stream_handshake(
 				      .write = stream_write,
 				      .close = stream_close});
 	return 0;
+}
+
+bool tls_refused_late(struct conn *c, struct tls_failure_info *failure)
+{
+	struct tls_stream *st = conn_layer_state(c);
+	char octet;
+
+	/* When sending failed first, the alert is still there to be read. */
+	if (st == NULL)
+		return false;
+	if (st->alert_received < 0 && !st->data_received)
+		(void)!conn_recv(c, &octet, 1);
+	if (st->alert_received < 0 || st->data_received)
+		return false;
+	*failure = (struct tls_failure_info){
+		.kind = TLS_FAILURE_REMOTE_ALERT, .alert = st->alert_received};
+	return true;
 }
 
 /* SNI is the peer's text and goes to logs and headers: only what a host name may have. */

@@ -114,6 +114,12 @@ int tls_connect(struct conn *c, struct tls_client *client, const struct tls_conn
 	struct deadline d, struct arena *arena, struct tls_peer *peer,
 	struct tls_failure_info *failure, struct err *err) MUST_USE;
 
+/* In TLS 1.3 a server judges what the client sent last (its certificate, or that it has none)
+ * when the client's handshake is over; a "no" is an alert that the first read meets (RFC 8446
+ * section 4.4.2.4). For a conn of tls_connect that failed: true when that is why, and no data
+ * came before; failure has the alert. */
+bool tls_refused_late(struct conn *c, struct tls_failure_info *failure);
+
 /* What a handshake of another library showed. */
 struct tls_watch {
 	const char *server_name; /* set before: the name to match */
