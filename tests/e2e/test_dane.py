@@ -54,6 +54,11 @@ def old_tls(peer):
     peer.context.set_ciphers("ALL:@SECLEVEL=0")
 
 
+def wants_certificate(peer):
+    """Refuses who has no certificate: in TLS 1.3 the client learns it after its handshake."""
+    peer.context.verify_mode = ssl.CERT_REQUIRED
+
+
 def garbage(session, _):
     """Not before the hello has come: a reset would hide it."""
     session.sock.recv(4096)
@@ -202,6 +207,7 @@ def test_faults(t):
     bad = lambda kind, reason: {"ok": 0, "bad": 1, "details": [(kind, reason)]}
     alert70 = "tls-remote-alert-70-protocol-version-not-supported"
     closed = "connection-closed-during-handshake"
+    alert116 = "tls-remote-alert-116-certificate-required"
     late = dict(want="deferred")
     rows.add("TLSA, STARTTLS refused for now", [rec(3, 1, 1)], script={"starttls": "454 4.7.0 no"},
              words=["no"], host_result=dict(
@@ -231,6 +237,12 @@ def test_faults(t):
     rows.add("none, old protocol: plaintext", tune=old_tls, tls=False,
              host_result=dict(bad("validation-failure", alert70), type="no-policy-found"),
              rcpt_result=bad("validation-failure", alert70), **cert)
+    rows.add("TLSA, alert after the handshake", [rec(3, 1, 1)], tune=wants_certificate,
+             words=["alert 116"], host_result=dict(bad("validation-failure", alert116),
+                                                   type="tlsa"), **dict(late, **cert))
+    rows.add("none, alert after the handshake: plaintext", tune=wants_certificate, tls=False,
+             host_result=bad("validation-failure", alert116),
+             rcpt_result=bad("validation-failure", alert116), **cert)
     rows.add("none, cut off: plaintext", script={"tls": CLOSE}, tls=False,
              host_result=bad("validation-failure", closed), **cert)
     rows.add("none, STARTTLS refused: plaintext", script={"starttls": "454 4.7.0 no"}, tls=False,
