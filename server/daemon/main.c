@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "daemon/daemon.h"
 #include "daemon/localserve.h"
+#include "store/tlsreport.h"
 #include "webui/webui.h"
 
 #include <stdio.h>
@@ -36,11 +37,22 @@ static int dns_make(const struct config *c, struct dns **out, struct err *err)
 	return dns_open(&opt, out, err);
 }
 
+/* Before a page shows it: looking at a page changes nothing. */
+static int report_token_make(struct store *s, struct err *err)
+{
+	struct arena *a = arena_open();
+	struct str token;
+	int rc = store_tls_report_token(s, false, a, &token, err);
+
+	arena_close(&a);
+	return rc;
+}
+
 static int parts_open(struct parts *p, struct config *c, struct err *err)
 {
 	struct gateway *g = &p->gateway;
 
-	if (store_open(c->data_dir, &g->store, err) < 0 ||
+	if (store_open(c->data_dir, &g->store, err) < 0 || report_token_make(g->store, err) < 0 ||
 		(c->localserve && localserve_fill(c, g->store, err) < 0) ||
 		dns_make(c, &g->dns, err) < 0 ||
 		tls_client_new(c->tls_ca_files, c->tls_ca_file_count,
