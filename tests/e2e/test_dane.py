@@ -217,7 +217,7 @@ def test_faults(t):
              host_result=dict(bad("validation-failure", alert70), type="tlsa"),
              rcpt_result=dict(bad("validation-failure", alert70), type="no-policy-found"),
              **dict(late, **cert))
-    rows.add("TLSA, cut off", [rec(3, 1, 1)], script={"tls": CLOSE}, words=["closed"],
+    rows.add("TLSA, cut off", [rec(3, 1, 1)], script={"tls": CLOSE}, words=["TLS handshake"],
              host_result=bad("validation-failure", closed), **dict(late, **cert))
     rows.add("TLSA, no TLS at all", [rec(3, 1, 1)], script={"tls": garbage}, words=["TLS"],
              host_result=bad("validation-failure", "tls-record-header-error"),
