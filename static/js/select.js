@@ -3,7 +3,7 @@ export function selectAll() {
 	const master = document.querySelector('[data-select-all]');
 	if (!master) return;
 	const boxes = [...document.querySelectorAll('input[name=pick]')];
-	master.closest('label').hidden = false;
+	master.closest('label').classList.remove('off'); // its room is kept, so that nothing moves
 	master.addEventListener('change', () => {
 		for (const box of boxes) box.checked = master.checked;
 	});

@@ -16,6 +16,17 @@ export function tail(after) {
 		chip.className = `chip ${kind}`;
 	}
 
+	// Ids count up: a longer one is newer, and so is one that sorts later.
+	const older = (a, b) => a.dataset.id.length - b.dataset.id.length || (a.dataset.id < b.dataset.id ? -1 : 1);
+
+	// Newest first, as the server lists them. Old mail that changes belongs to a later page.
+	function insert(row) {
+		const next = [...body.rows].find((other) => older(other, row) < 0);
+		if (!next && document.querySelector('[data-older]')) return false;
+		body.insertBefore(row, next ?? null);
+		return true;
+	}
+
 	// The server made the row and escaped what is in it.
 	function put(html) {
 		const box = document.createElement('template');
@@ -28,7 +39,7 @@ export function tail(after) {
 			if (!old.contains(document.activeElement)) old.replaceWith(row);
 			return;
 		}
-		body.prepend(row);
+		if (!insert(row)) return;
 		row.classList.add('fresh');
 		while (body.rows.length > ROWS_MAX) body.lastElementChild.remove();
 		table.hidden = false;
